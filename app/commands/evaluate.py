@@ -12,6 +12,7 @@ from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, ov
 from earmark.app.terminal.console import JsonFile
 from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
+from earmark.kernels.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +180,7 @@ def _show(found: Evaluation) -> None:
     def shown(value: float, digits: int = 1) -> str:
         return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
-    title = f"{found.protocol}: {len(found.subjects)} listener(s), {found.n_runs} run(s)"
+    title = f"{found.protocol}: {counted(len(found.subjects), 'listener')}, {counted(found.n_runs, 'run')}"
     table = Table(title=title)
     for column in ("window s", "accuracy %", "n", "chance limit %", "null %", "expected %", "d′", "bit/min"):
         table.add_column(column, justify="right")

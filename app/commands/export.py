@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earmark.kernels.words import counted
+
 if TYPE_CHECKING:
     from earmark.app.config.sound import TalkerConfig
     from earmark.devices.files.bids_contents import Source
@@ -62,7 +64,7 @@ def bids(
         console.print(f"{path}: {name}", markup=False, highlight=False)
     for words in (*left_out, *warnings):
         warn(words)
-    console.print(f"Wrote {out}: {len(written)} recording(s)", markup=False, highlight=False)
+    console.print(f"Wrote {out}: {counted(len(written), 'recording')}", markup=False, highlight=False)
 
 
 def _source(path: Path) -> Source | str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.app.terminal.exit_status import ExitStatus
+from earmark.kernels.words import counted
 
 if TYPE_CHECKING:
     from earmark.app.engine.engine import Engine
@@ -52,7 +53,7 @@ def record(
         settings = load_config(config)
         events: deque[str] = deque(maxlen=1000)  # a slow terminal must not delay the graph
         engine = Engine(settings, on_event=events.append)
-        console.print(f"Searching for {len(settings.streams)} stream(s) …")
+        console.print(f"Searching for {counted(len(settings.streams), 'stream')} …")
         try:
             engine.connect()
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.terminal.console import JsonFile, console, fail, failures, write_json
+from earmark.kernels.words import counted
 
 
 def report(
@@ -34,7 +35,7 @@ def report(
         if not folder.is_dir():
             fail(f"{folder}: no such folder")
         if not recording.exists() and (runs := sorted(folder.glob("run-*"))):
-            fail(f"{folder} contains {len(runs)} run(s): give one of them, such as {runs[-1]}")
+            fail(f"{folder} contains {counted(len(runs), 'run')}: give one of them, such as {runs[-1]}")
         if not recording.exists():
             fail(f"{folder} contains no loop.xdf: give the folder of a run, as 'earmark run' writes it")
         if not recording.with_suffix(".decoder").is_dir():

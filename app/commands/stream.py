@@ -12,6 +12,7 @@ import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 from earmark.app.terminal.exit_status import ExitStatus
+from earmark.kernels.words import counted
 
 if TYPE_CHECKING:
     from earmark.devices.simulate.player import Player
@@ -62,7 +63,7 @@ def stream(
                 console.print(
                     f"Publishing {player.name!r} (type {player.type}, source_id {player.source_id!r}): "
                     f"{spec.n_channels} channels at {spec.sfreq:g} Hz, {_clock(recording.duration)}"
-                    f"{f' with {n_gaps} gap(s)' if n_gaps else ''}, speed {speed:g}{beside}. Ctrl-C ends.",
+                    f"{' with ' + counted(n_gaps, 'gap') if n_gaps else ''}, speed {speed:g}{beside}. Ctrl-C ends.",
                     markup=False,
                     highlight=False,
                 )

@@ -20,6 +20,7 @@ from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
 from earmark.devices.sources.source import SOURCES
+from earmark.kernels.words import counted
 from earmark.pipeline.attention.attend import AttendConfig, LawChoice, steering_law
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
 from earmark.pipeline.attention.steering import LAWS, check_gains
@@ -463,7 +464,7 @@ def _with_attention(file: _File, text: str, where: str, folder: Path, recorded: 
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
     if file.sound is not None and len(file.sound.talkers) not in TALKERS:
         n = len(file.sound.talkers)
-        raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
+        raise ConfigError(f"{where}: [sound] has {counted(n, 'talker')}, but [attention] needs {N_TALKERS}")
     if file.sound is not None:
         _check_law(attention.settings, len(file.sound.talkers), where, recorded is None)
     if len(set(attention.backends)) < len(attention.backends):

@@ -11,7 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from earmark.app.config.modes import Mode
+from earmark.app.config.protocol import ParticipantTexts
 from earmark.app.config.session import Config, ConfigError, parse_config
 from earmark.app.engine.events_file import parts, read_events
 from earmark.app.engine.signals import EngineSignals
@@ -73,6 +76,8 @@ class RecordingPlayer:
         self.about, self.config = files[0].about, _decoding(files[0])
         self.talkers = list(self.about.talkers)
         self.mode = _mode(files[0])
+        #: Texts of the participant's screen; empty in recordings that do not keep them.
+        self.texts = _texts(files[0])
         found = [survey(file, CUES) for file in files]
         self._parts = [(file.path, one) for file, one in zip(files, found, strict=True) if not math.isnan(one.begin)]
         if not self._parts:
@@ -319,6 +324,15 @@ def _decoding(file: SessionFile) -> Config:
     if config.decoder is None:
         raise ConfigError(f"{file.path} is a calibration, in which nothing was decided: choose a run")
     return config
+
+
+def _texts(file: SessionFile) -> dict[str, str]:
+    """Return the recorded texts of the participant's screen."""
+    found = file.about.protocol.get("participant")
+    try:
+        return {} if found is None else ParticipantTexts.model_validate(found).model_dump()
+    except ValidationError as error:
+        raise ConfigError(f"{file.path} has unusable texts for the participant's screen: {error}") from error
 
 
 def _mode(file: SessionFile) -> Mode:

@@ -108,7 +108,7 @@ class ReplaySession:
             out=str(player.path.resolve().parent.parent),
             talkers=tuple(player.talkers),
             azimuths=player.sound.azimuths,
-            texts={},
+            texts=player.texts,
             questions=(),
             muted=player.sound.muted,
             override=None if engine is None else engine.override,

@@ -11,6 +11,7 @@ from typing import Any
 
 from earmark.app.report.study import Status, StudyRun
 from earmark.app.terminal.foreign import plain
+from earmark.kernels.words import counted
 
 #: Version of the JSON.
 VERSION = 1
@@ -59,7 +60,10 @@ def count_words(runs: Sequence[StudyRun]) -> str:
     counts = [f"{sum(run.status is status for run in runs)} {status}" for status in Status]
     people, sessions = ({getattr(run, name) for run in runs} for name in ("participant", "session"))
     n_runs = sum(run.run != "" for run in runs)
-    return f"{len(people)} participant(s), {len(sessions)} session(s), {n_runs} run(s): {', '.join(counts)}"
+    return (
+        f"{counted(len(people), 'participant')}, {counted(len(sessions), 'session')}, {counted(n_runs, 'run')}: "
+        f"{', '.join(counts)}"
+    )
 
 
 def group_words(together: Sequence[Mapping[str, Any]]) -> str:

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from earmark.app.config.changes import DECODER, deciding, free, with_attention, with_bads
 from earmark.app.config.modes import Mode
@@ -88,6 +88,8 @@ class Session:
         #: Listener that recordings state; if empty, that of the folder. Whether the listener hears the sound output: a
         #: simulated one may hear the published envelopes instead, which muting does not change.
         self.subject, self.hears_sound = "", True
+        #: Texts of the participant's screen, which recordings keep.
+        self.texts: dict[str, str] = {}
         #: Plays from the first check on.
         self.sound = SessionSound(config.sound, config.folder, self._on_sound_event)
         self.talkers = self.sound.talkers
@@ -224,6 +226,10 @@ class Session:
 
     # Calibrating
 
+    def _recorded(self, plan: Calibration | RunPlan) -> dict[str, Any]:
+        """Return what a recording keeps of a plan."""
+        return plan.model_dump(mode="json", by_alias=True) | {"participant": self.texts}
+
     def calibrate(self, plan: Calibration) -> None:
         """Run the checks, then start to give cues and to record.
 
@@ -251,7 +257,7 @@ class Session:
             raise SessionError("stopped before anything was recorded")
         self._set_state(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
-        plain = plan.model_dump(mode="json", by_alias=True)
+        plain = self._recorded(plan)
         about = About(self.config.text, subject=self.subject, mode="calibration", protocol=plain)
         attention, group = self._attention, self.config.group
         job = LearningJob(attention.preset, attention.neural, attention.talkers, CUES, str(group or ""))
@@ -421,7 +427,7 @@ class Session:
             self._stop.clear()
         self._set_state(State.RUNNING, leave=State.READY)
         self.mode = mode
-        plain = plan.model_dump(mode="json", by_alias=True)
+        plain = self._recorded(plan)
         about = About(config.text, subject=self.subject, mode=mode.value, protocol=plain)
         try:
             folder = free(self.out, "run-{}")

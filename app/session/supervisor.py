@@ -83,6 +83,7 @@ class Supervisor:
         check_limits()
         self.events = SessionEvents()
         self.session = Session(config, folder, self.events.add, ask=ask, watch=watch)
+        self.session.texts = protocol.participant.model_dump()
         self.protocol, self.attend = protocol, attend
         self._plan = PlanStatus(protocol.calibration.count, protocol.calibration.seconds, protocol.run.seconds)
         self._kind: Literal["live", "demo", "rehearsal"] = kind
@@ -142,7 +143,7 @@ class Supervisor:
             out=str(session.out),
             talkers=tuple(session.talkers),
             azimuths=session.sound.azimuths,
-            texts=self.protocol.participant.model_dump(),
+            texts=self.session.texts,
             questions=tuple(" ".join((one.text, *one.options)) for one in self.protocol.questions),
             muted=session.sound.muted,
             override=session.overridden,

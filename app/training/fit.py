@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earmark.kernels.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -83,7 +85,7 @@ def train_and_save(
     )
     save_decoder(out, fitted, facts)
     console.print(
-        f"Trained a decoder ({fitted.kind}) on {len(runs)} run(s), {facts.seconds:.0f} s, "
+        f"Trained a decoder ({fitted.kind}) on {counted(len(runs), 'run')}, {facts.seconds:.0f} s, "
         f"{len(fitted.spec.ch_names)} channels; saved to {out}.",
         markup=False,
     )

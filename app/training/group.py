@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from earmark.kernels.words import counted
+
 if TYPE_CHECKING:
     from earmark.devices.files.decoder_folder import Facts
     from earmark.pipeline.decoders.group import Group
@@ -104,5 +106,5 @@ def read_group(path: Path, runs: Sequence[Run], preset: Preset) -> Group:
         found.check(runs[0].ch_names)
     except DecoderError as error:
         raise DecoderError(f"group: {path}: {error}") from None
-    console.print(f"Mixed in: the mean over {found.n_listeners} other listener(s), from {path}", markup=False)
+    console.print(f"Mixed in: the mean over {counted(found.n_listeners, 'other listener')}, from {path}", markup=False)
     return found

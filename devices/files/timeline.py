@@ -18,6 +18,7 @@ from earmark.devices.sources.clock_fit import MEMORY_S, ClockFit
 from earmark.devices.sources.continuity import JITTERY_S, Continuity
 from earmark.devices.sources.rate import LOST, percent, rate_words
 from earmark.devices.sources.stamps import STEP_S, spread_equal
+from earmark.kernels.words import counted
 from earmark.pipeline.stream import Block, Gap
 
 #: Seconds of stamps per step of the placement.
@@ -297,5 +298,6 @@ def _words(
         words.append(f"{said}. Each sample has the time of its stamp")
     share = float(lost.sum()) / (n + float(lost.sum()))
     if share > LOST:
-        words.append(f"{lost.sum()} samples are missing in {np.count_nonzero(lost)} gap(s), {percent(share)}")
+        gaps = counted(int(np.count_nonzero(lost)), "gap")
+        words.append(f"{lost.sum()} samples are missing in {gaps}, {percent(share)}")
     return words

@@ -9,6 +9,7 @@ import pytest
 from rig import ENV, consumed, markers, replayed
 
 from earmark.app.engine.events_file import read_events
+from earmark.devices.files.session_file import SessionFile
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -92,4 +93,6 @@ def test_answers_by_keys_alone_are_recorded(qtbot, qapp, tmp_path, folder):
         "answer: Wie schwer war es? 1-7 6 (participant)",
         "answer: Alles verstanden? nein (participant)",
     ]
+    recorded = SessionFile(recording).about.protocol["participant"]
+    assert (recorded["listen"], recorded["pause"]) == ("Hören Sie {name} zu", "Pause")
     replayed(recording)

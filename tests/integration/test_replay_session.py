@@ -95,7 +95,8 @@ def run(tmp_path_factory):
     outlets = SoundOutlets(audio, name, EnvelopeConfig())
     with sender("plain", name):
         audio.start()
-        loop = ClosedLoop(config, audio, home / "run-1" / "loop.xdf", events.append, about=About("", mode="closed"))
+        about = About("", mode="closed", protocol={"participant": {"listen": "Hör auf {name}"}})
+        loop = ClosedLoop(config, audio, home / "run-1" / "loop.xdf", events.append, about=about)
         loop.start()
         cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
         begun, cued_again = time.monotonic(), False
@@ -190,6 +191,7 @@ def test_replay_repeats_decisions_sound_and_events(run, tmp_path):
             time.sleep(0.02)
         busy.note()
         assert state.kind == "replay"
+        assert (state.texts["listen"], state.texts["rest"]) == ("Hör auf {name}", "Rest"), "as the participant saw them"
         assert state.task.complete
         assert not state.task.failure
         words = [event.text for event in state.events]

@@ -99,7 +99,7 @@ def test_recording_is_shown_with_its_streams_and_markers(qtbot, window, tmp_path
     sweep = shown.sweep
     first, gap = shown.words.text().splitlines()
     assert first == f"{tmp_path / 'session.xdf'}: 1:10 min, 4 channels at 100 Hz, 3 markers"
-    assert gap == "session.xdf: 1000 samples are missing in 1 gap(s), 14 %"
+    assert gap == "session.xdf: 1000 samples are missing in 1 gap, 14 %"
     assert sweep.ch_names == NAMES
     assert [shown.streams.item(row, 0).text() for row in range(2)] == ["amplifier", "cues"]
     assert [shown.markers.item(row).text() for row in range(3)] == ["0:05  cue 5", "0:25  cue 25", "0:45  cue 45"]

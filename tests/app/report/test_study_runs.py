@@ -133,7 +133,7 @@ def test_runs_that_are_cut_empty_or_unreadable_are_listed_with_the_reason(root, 
         assert rows[path]["status"] == status
         assert words in rows[path]["reason"]
         assert f"{path}: {rows[path]['reason']}" in out
-    assert "4 participant(s), 4 session(s), 6 run(s): 3 used, 1 cut, 0 excluded, 3 unusable" in out
+    assert "4 participants, 4 sessions, 6 runs: 3 used, 1 cut, 0 excluded, 3 unusable" in out
     for path in ("alice/run-1", "alice/run-10", "bob/ses-01/run-1"):
         assert (rows[path]["status"], rows[path]["reason"]) == ("used", "")
 

@@ -34,7 +34,7 @@ def chosen(folder):
 
 def test_listener_who_is_trained_is_not_in_the_group(study, tmp_path, capsys):
     train([study / "all" / "alice"], tmp_path / "d", group=study / "all")
-    assert "the mean over 2 other listener(s)" in capsys.readouterr().out
+    assert "the mean over 2 other listeners" in capsys.readouterr().out
     assert chosen(tmp_path / "d")["group_listeners"] == 2
     assert 0.5 < chosen(tmp_path / "d")["group_share"] < 0.8  # less than 48 s of 100
 

@@ -105,13 +105,13 @@ def test_evaluate_and_train_on_a_bids_data_set(party, tmp_path):
     assert "most in sub-01" in done.stdout
     pattern = earmark("train", party / "sub-0[1]" / "eeg" / "*_eeg.edf", "-o", tmp_path / "decoder")
     assert pattern.returncode == 0, pattern.stderr
-    assert "on 4 run(s)" in pattern.stdout
+    assert "on 4 runs" in pattern.stdout
     seen = earmark("evaluate", party, "--decoder", tmp_path / "decoder")
     assert seen.returncode == 1
     assert "trained on sub-01_task-party_run-1 trial 1" in seen.stderr
     other = earmark("evaluate", party / "sub-02", "--decoder", tmp_path / "decoder", "--window", 1)
     assert other.returncode == 0, other.stderr
-    assert "4 run(s)" in other.stdout
+    assert "4 runs" in other.stdout
     refused = earmark("evaluate", party, "--preset", "ieeg")
     assert refused.returncode == 1
     assert "sub-01_task-party_run-1_eeg.edf: node 'pick'" in refused.stderr

@@ -98,7 +98,7 @@ def test_unusable_recordings_are_left_out_and_named(damaged, tmp_path, capsys):
     train([damaged], tmp_path / "decoder")
     out = capsys.readouterr().out
     assert (tmp_path / "decoder").is_dir()
-    assert "on 8 run(s)" in out
+    assert "on 8 runs" in out
     end = out[out.index("Left out: ") :]
     for name in ("run-3", "run-4", "run-5"):
         assert end.count(f"{damaged / 'alice' / name / 'loop.xdf'}: ") == 1
