@@ -124,7 +124,9 @@ class Mouse:
 
 
 @pytest.mark.parametrize("hand", [Keyboard, Mouse])
-def test_next_step_leads_from_the_start_page_to_the_result_and_the_study(qtbot, qapp, tmp_path, participant, hand):
+def test_next_step_leads_from_the_start_page_to_the_result_and_the_study(
+    qtbot, qapp, tmp_path, participant, hand, request
+):
     from earmark.app.dashboard.frame.window import Window
     from earmark.app.session.next_step import Do
 
@@ -171,6 +173,7 @@ def test_next_step_leads_from_the_start_page_to_the_result_and_the_study(qtbot, 
     assert follow().do is Do.NEW
     until(lambda: shown.now.session_live)
     launched = shown.launcher.launched
+    request.addfinalizer(launched.end)  # it also ends if the test fails
     followed: list[Do] = []
     while Do.RUN not in followed or shown.now.state != "review" or not shown.next.step.words.startswith("run again"):
         step = shown.next.step
