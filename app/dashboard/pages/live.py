@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
     QPushButton,
+    QTabBar,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -281,12 +282,23 @@ class Live(QWidget):
             dock.setFloating(False)
         self.area.restoreState(self._default, LAYOUT_VERSION)
         self._proportion(self.area.width(), self.area.height())
+        QTimer.singleShot(0, self._hide_stale_bars)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._fresh:  # sizes are known only now
             self._fresh = False
             QTimer.singleShot(0, lambda: self._proportion(self.area.width(), self.area.height()))
+        QTimer.singleShot(0, self._hide_stale_bars)
+
+    def _hide_stale_bars(self) -> None:
+        """Hide tab bars that Qt no longer moves with their docks: it leaves some visible when it replaces them."""
+        docks = {dock.windowTitle(): dock for dock in self.docks.values()}
+        for bar in self.area.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            dock = docks.get(bar.tabText(bar.currentIndex()))
+            above = dock is not None and (bar.x(), bar.width()) == (dock.x(), dock.width())
+            if not above or dock is None or abs(dock.y() - bar.y() - bar.height()) > 1:
+                bar.hide()
 
     def lock_layout(self, on: bool) -> None:
         """Lock or unlock the positions of panels."""

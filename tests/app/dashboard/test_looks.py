@@ -48,3 +48,20 @@ def test_about_box_tells_the_versions_and_copies_them(qtbot, window):
     for package in ("pylsl", "numpy", "pyqtgraph"):
         assert f"{package} {importlib.metadata.version(package)}" in copied
     box.close()
+
+
+def test_only_one_tab_bar_is_visible_for_each_group_of_panels(qtbot, window):
+    """Qt leaves tab bars behind where panels were, over the panels of a small window."""
+    from PySide6.QtWidgets import QTabBar
+
+    shown = window()
+    shown.go("live")
+    for width, height in ((1280, 720), (960, 640), (1900, 1000)):
+        shown.resize(width, height)
+        for again in (shown.live.reset_layout, lambda: None):
+            again()
+            qtbot.wait(100)
+            bars = [bar for bar in shown.live.area.findChildren(QTabBar) if bar.isVisible()]
+            tabs = [[bar.tabText(k) for k in range(bar.count())] for bar in bars]
+            assert sorted(map(len, tabs)) == [2, 3, 3]
+            assert len({name for group in tabs for name in group}) == 8
