@@ -70,6 +70,9 @@ class Empty(QLabel):
         """Show the message in place of the content, as long as that is hidden."""
         self.setText(message.full_text)
         self.setVisible(content.isHidden())
+        policy = message.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # the buttons beside it keep their widths
+        message.setSizePolicy(policy)
         message.setVisible(not content.isHidden())
 
 
