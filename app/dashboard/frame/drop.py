@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,10 @@ class Drops(QObject):
     def open(self, path: Path) -> str:
         """Open a path; return why that is not possible, empty if it is."""
         window, launcher = self._window, self._window.launcher
-        if path.is_dir():
-            if (path / "loop.xdf").exists():
+        if os.path.isdir(path):
+            if os.path.exists(path / "loop.xdf"):
                 window.show_run(path)
-            elif (path / "session.toml").exists() or board_of(path) or any(path.glob("*/loop.xdf")):
+            elif os.path.exists(path / "session.toml") or board_of(path) or any(path.glob("*/loop.xdf")):
                 window.attach(path)
             elif any(path.glob("*/*/loop.xdf")) or any(path.glob("*/*/*/loop.xdf")):
                 window.go("study")

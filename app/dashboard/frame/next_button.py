@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,7 @@ class NextButton(QPushButton):
         """File of the session that is shown; of a rehearsal, that of the session rehearsed."""
         at = self._window.folder
         places = [] if at is None else [at, at.parent] if at.name.startswith("rehearsal-") else [at]
-        return next((place / "session.toml" for place in places if (place / "session.toml").is_file()), None)
+        return next((place / "session.toml" for place in places if os.path.isfile(place / "session.toml")), None)
 
     def _show(self, step: Step) -> None:
         fault = f"QPushButton {{ color: {theme.of(self.window()).bad}; }}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -150,7 +151,7 @@ class Launcher(QObject):
 
     def reopen(self, folder: Path | None) -> None:
         """Show the session of a folder."""
-        if folder is None or not folder.is_dir():
+        if folder is None or not os.path.isdir(folder):
             self.message.emit(
                 tr("No session was opened before")
                 if folder is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ class NewSession(QWidget):
         """Suggest the first session that the participant did not have yet."""
         if self._suggests and LABEL.fullmatch(self.participant.text()):
             number = 1
-            while (self.folder.parent / f"ses-{number:02}").exists():
+            while os.path.exists(self.folder.parent / f"ses-{number:02}"):
                 number += 1
             self.session.setText(f"{number:02}")
 
@@ -232,7 +233,7 @@ class NewSession(QWidget):
                 )
         if not self.base.text():
             return tr("Study: choose the folder for all participants")
-        if self.folder.exists():
+        if os.path.exists(self.folder):  # False, where Path.exists fails: a folder that cannot be read
             return tr("{folder} already exists and is never overwritten: choose another session", folder=self.folder)
         if self.talkers.problem:
             return self.talkers.problem

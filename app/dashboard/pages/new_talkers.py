@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Talkers(QWidget):
                 )
             if text == "lsl:NAME":
                 return tr("{name}: replace NAME by the name of the LSL stream of sound", name=name)
-            if not text.startswith(NOT_FILES) and not Path(text).is_file():
+            if not text.startswith(NOT_FILES) and not os.path.isfile(text):
                 return tr("{name}: there is no file {path}", name=name, path=text)
         return ""
 

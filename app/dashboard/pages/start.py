@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class RecentList(QListWidget):
         self._recent = recent
         self.clear()
         for folder, words in recent.all.items():
-            there = folder.is_dir()
+            there = os.path.isdir(folder)  # False, where Path.is_dir fails: a share that is gone
             about = words or (tr("No run was scored yet") if there else "")
             item = QListWidgetItem(
                 f"{folder}\n{about if there else tr('Not found: removed, renamed, or on another disk')}"

@@ -205,3 +205,13 @@ def test_message_about_the_sound_is_shown_in_full(qtbot, form):
     assert label.text() == "there is no sound output: connect a sound card, or start the sound server"
     qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()) > 0, timeout=120_000)
     assert label.fontMetrics().horizontalAdvance(label.text()) > label.width(), "more than one line"
+
+
+def test_path_that_cannot_be_looked_at_is_a_message(form, tmp_path):
+    """A folder that cannot be read, or a text that is too long for a name."""
+    form.participant.setText("07")
+    form.talkers.rows[0][1].setCurrentText("x" * 300)
+    assert "there is no file" in form.problem
+    form.base.setText(str(tmp_path / ("x" * 300)))
+    form.participant.setText("08")
+    assert "there is no file" in form.problem, "the folder counts as one that is to be made"

@@ -177,3 +177,21 @@ def test_dropped_recording_of_another_program_is_shown(qtbot, window, tmp_path):
     assert drop(shown, path)
     (found,) = shown.findChildren(RecordingWindow)
     qtbot.waitUntil(lambda: "is not an XDF file" in found.words.text(), timeout=120_000)
+
+
+def test_folder_that_cannot_be_looked_at_counts_as_gone(window, settings, tmp_path):
+    """A share that is gone, or a folder that cannot be read: here, a name that is too long for the system."""
+    import json
+
+    from earmark.app.dashboard.data.recent_sessions import KEY
+
+    odd = tmp_path / ("x" * 300)
+    settings.setValue(KEY, json.dumps([[str(odd), ""]]))
+    shown = window()
+    assert "Not found" in shown.start.recent.item(0).text()
+    shown.launcher.reopen(odd)
+    assert "no longer exists" in shown.start.words.full_text
+    assert "cannot be opened" in shown.drops.open(odd)
+    shown.folder = odd
+    shown.next.refresh()
+    assert shown.next.step.sentence == "Next: make a new session"
