@@ -10,6 +10,7 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, count, hours, milliseconds, rate, size
 from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
 from earmark.app.looks import NEAR, SMALL, TIGHT
@@ -141,7 +142,7 @@ class BottomBar(QFrame):
             )
             if one.alarm:
                 self._show(self.growth, tr("ALARM"), BAD)
-                self.growth.setToolTip(one.alarm)
+                self.growth.setToolTip(tip(one.alarm))
             else:
                 self._show(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
         if one is None:

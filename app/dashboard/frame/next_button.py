@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.keys import KEYS, PAGES
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.session.next_step import Do, Folder, Step, next_step
 
@@ -105,7 +106,7 @@ class NextButton(QPushButton):
         self.setEnabled(step.do is not None or step.fault)
         sentence = step.line(tr)
         self.setText(self.fontMetrics().elidedText(sentence, Qt.TextElideMode.ElideRight, MAX_PX - 40))
-        self.setToolTip(f"{sentence} ({KEYS['next'].keys})")
+        self.setToolTip(tip(f"{sentence} ({KEYS['next'].keys})"))
         self.setAccessibleDescription(sentence)
 
     def follow(self) -> None:

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.data.recording_copy import RecordingCopy
 from earmark.app.dashboard.frame.format import clock
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.recorded_sweep import RecordedSweep
@@ -176,7 +177,7 @@ class RecordingWindow(QWidget):
             for column, text in enumerate((one["name"], one["type"], one["n_channels"], sfreq)):
                 item = QTableWidgetItem(str(text)[:80])
                 item.setData(Qt.ItemDataRole.UserRole, one["number"])
-                item.setToolTip(str(text)[:400])
+                item.setToolTip(tip(str(text)[:400]))
                 self.streams.setItem(row, column, item)
 
     def _list_markers(self, recording: RecordingCopy) -> None:

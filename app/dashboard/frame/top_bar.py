@@ -12,6 +12,7 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, decibels, letter
 from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.frame.verdict_text import Verdict
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
@@ -63,7 +64,7 @@ class GainBar(QWidget):
         self._number, self._name = number, name
         self.gain, self.trimmed = math.nan, False
         self.setAccessibleName(tr("Gain of talker {number}, {name}", number=letter(number), name=name))
-        self.setToolTip(tr("Applied gain of {name}; * means that it includes your trim", name=name))
+        self.setToolTip(tip(tr("Applied gain of {name}; * means that it includes your trim", name=name)))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -195,7 +196,7 @@ class TopBar(QFrame):
         if failed and not muted:
             words = tr("NOT MUTED!")
         self.mute.setText(words)
-        self.mute.setToolTip(failed or tr("Mute all sound (Esc)"))
+        self.mute.setToolTip(tip(failed) or tr("Mute all sound (Esc)"))
         self.mute.setStyleSheet(
             f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
             f" font: bold {LARGE}px; border-radius: 6px; }}"

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.looks import FIGURE, LARGE, SMALL
 from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
@@ -84,7 +85,7 @@ class Verdict(QWidget):
         if (main, small, talker) != (self.main, self.small, self.talker):
             self.main, self.small, self.talker = main, small, talker
             self.setAccessibleDescription(f"{main}, {small}")
-            self.setToolTip(f"{main}, {small}")
+            self.setToolTip(tip(f"{main}, {small}"))
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 
@@ -93,7 +94,7 @@ class Sound(QWidget):
         self.test.setEnabled(self.device.currentData() != NONE[0])
         words = words.removeprefix("error: ")
         self.words.setText(words.partition(". ")[0])  # the rest is advice for the terminal
-        self.words.setToolTip(words)
+        self.words.setToolTip(tip(words))
 
     def _listed(self, data: bytes) -> None:
         self._ended()

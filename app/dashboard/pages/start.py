@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from earmark.app.dashboard.data.recent_sessions import RecentSessions
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.icons import application_icon
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.new_session import NewSession
 from earmark.app.dashboard.panels.panel import Reading
@@ -82,7 +83,7 @@ class RecentList(QListWidget):
                 f"{folder}\n{about if there else tr('Not found: removed, renamed, or on another disk')}"
             )
             item.setData(Qt.ItemDataRole.UserRole, str(folder))
-            item.setToolTip(tr("{folder}: Enter opens it, Delete removes it from this list", folder=folder))
+            item.setToolTip(tip(tr("{folder}: Enter opens it, Delete removes it from this list", folder=folder)))
             if not there:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
                 item.setForeground(self.palette().placeholderText())

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.frame.format import clock_tenths
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.engine.timeline import Kind, kind_of
@@ -53,7 +54,7 @@ class EventsModel(QAbstractTableModel):
         event = self.events[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return event.text if index.column() else clock_tenths(self.seconds(index.row()))
-        return event.text if role == Qt.ItemDataRole.ToolTipRole else None
+        return tip(event.text) if role == Qt.ItemDataRole.ToolTipRole else None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QToolButton, QToolTip, QWidget
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.icons import outline
 from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 
 #: Heads of the columns, and rows.
@@ -132,4 +133,4 @@ class ExportButton(QToolButton):
             )
         finally:
             self.show()
-        QToolTip.showText(self.mapToGlobal(QPoint()), words, self)
+        QToolTip.showText(self.mapToGlobal(QPoint()), tip(words), self)

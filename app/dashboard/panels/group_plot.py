@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.panels.plot import Plot
 
 #: Maximum number of participants whose names fit below the axis; of more, numbers are shown.
@@ -85,7 +86,7 @@ class GroupPlot(Plot):
                 brush=QColor(look.highlight),
                 hoverable=True,
                 hoverBrush=QColor(look.text),
-                tip=lambda x, y, data: f"{self._group[data - 1]['participant']}: {y:.3g}",
+                tip=lambda x, y, data: tip(f"{self._group[data - 1]['participant']}: {y:.3g}"),
             )
             spots.sigClicked.connect(lambda _, points, *__: self._choose(points[0].data()))
             self.addItem(spots)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, level
 from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.level_meter import LevelMeter
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
@@ -68,15 +69,16 @@ class TalkerStrip(QFrame):
         self.mute = QPushButton("M" if compact else tr("Mute"))
         self.mute.setCheckable(True)
         self.mute.setAccessibleName(tr("Mute {name} only, regardless of decisions", name=name))
-        self.mute.setToolTip(tr("Mute {name} only ({mute}); decoding continues", name=name, mute=keys["mute"]))
+        self.mute.setToolTip(tip(tr("Mute {name} only ({mute}); decoding continues", name=name, mute=keys["mute"])))
         self.mute.clicked.connect(lambda on: self.trim_requested.emit(number, {"mute": on}))
         self.trim = TrimBox(name)
-        self.trim.setToolTip(
-            tr("Turn {name} down, in addition to steering ({trim}); decoding continues", name=name, trim=keys["trim"])
+        words = tr(
+            "Turn {name} down, in addition to steering ({trim}); decoding continues", name=name, trim=keys["trim"]
         )
+        self.trim.setToolTip(tip(words))
         self.trim.trim_requested.connect(lambda db: self.trim_requested.emit(number, {"db": db}))
         self.solo.setAccessibleName(tr("Solo: favour {name} regardless of decisions", name=name))
-        self.solo.setToolTip(tr("Favour {name} regardless of decisions ({solo})", name=name, solo=keys["solo"]))
+        self.solo.setToolTip(tip(tr("Favour {name} regardless of decisions ({solo})", name=name, solo=keys["solo"])))
         self.solo.clicked.connect(lambda on: self.solo_requested.emit(number, on))
         for control in (self.mute, self.trim, self.solo):
             control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # not a click on the talker

@@ -12,6 +12,7 @@ from earmark.app.dashboard.data.history import History
 from earmark.app.dashboard.data.recent import Recent
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.panels.time_axis import TimeCursor
 from earmark.app.looks import LARGE
 
@@ -100,7 +101,7 @@ class Reading(QLabel):
         if text != self._full:
             self._full = text
             self.setAccessibleDescription(text)
-            self.setToolTip("" if len(text) < 12 else f"{self._name}: {text}"[:400])
+            self.setToolTip("" if len(text) < 12 else tip(f"{self._name}: {text}"[:400]))
             self._fit()
 
     @property

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.faults import brief
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
@@ -58,11 +59,8 @@ class _Grid(QWidget):
         if isinstance(event, QHelpEvent) and (i := self._at(event.pos().x(), event.pos().y())) >= 0:
             name = self.names[i]
             amplitude = f", {self.rms[i]:.1f} µV" if i < len(self.rms) else ""
-            QToolTip.showText(
-                event.globalPos(),
-                f"{name}: {brief(self.bad[name]) if name in self.bad else tr('good')}{amplitude}",
-                self,
-            )
+            words = f"{name}: {brief(self.bad[name]) if name in self.bad else tr('good')}{amplitude}"
+            QToolTip.showText(event.globalPos(), tip(words), self)
             return True
         return super().event(event)
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, count, percent
 from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 
 Index = QModelIndex | QPersistentModelIndex
@@ -80,7 +81,7 @@ class RunsModel(QAbstractTableModel):
         if role == SORT:
             return index.row() if column.show == "order" else _order(value)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(run, column)
+            return tip(_about(run, column))
         if role == Qt.ItemDataRole.TextAlignmentRole and column.show not in ("order", "status"):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ForegroundRole:
@@ -180,9 +181,10 @@ def _order(value: Any) -> float | str:
     return value if isinstance(value, int | float | str) else len(value)
 
 
-def _tip(run: dict[str, Any], column: Column) -> str | None:
+def _about(run: dict[str, Any], column: Column) -> str:
+    """Return what a cell counts, or the reason for its status; empty if there is nothing to tell."""
     if column.key == "status":
-        return run["reason"] or None
+        return str(run["reason"] or "")
     if column.key == "bad_channels" and run["bad_channels"]:
         return "\n".join(
             tr("{name}: masked for {share}", name=name, share=percent(share))
@@ -190,4 +192,4 @@ def _tip(run: dict[str, Any], column: Column) -> str | None:
         )
     if column.show == "items" and run[column.key]:
         return "\n".join(run[column.key])
-    return None
+    return ""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QPush
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age, count, rate
 from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.looks import TIGHT
@@ -50,7 +51,9 @@ class _Model(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         one, column = self.streams[index.row()], index.column()
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(str(self.data(index)))
+        if role == Qt.ItemDataRole.DisplayRole:
             return (
                 one.name,
                 word(one.status),

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, 
 
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.frame.format import age
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.display_filter import BANDS
 from earmark.app.dashboard.panels.export import ExportButton, Table
@@ -279,12 +280,12 @@ class Traces(QWidget):
         if self.bad.text() != words:
             self.bad.setText(words)
         self.bad.setEnabled(there and now.can_mark)
-        tip = (
+        words = (
             tr("Mark {chosen} as {words}, from the next check on", chosen=self._chosen, words=words[2:])
             if there
             else tr("Click a channel first")
         )
-        self.bad.setToolTip(tip if now.can_mark else tr("Bad channels can be changed while nothing is recorded"))
+        self.bad.setToolTip(tip(words) if now.can_mark else tr("Bad channels can be changed while nothing is recorded"))
 
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw new samples; without any for ``SILENT_S``, show why.

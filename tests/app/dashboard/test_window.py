@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.frame.window import PAGES, Window
 from earmark.app.dashboard.panels.sweep_words import AXIS
 
@@ -542,7 +543,7 @@ def test_channel_is_marked_as_bad_by_a_click_and_a_button(qtbot, session, window
     at = QPoint(100, round((shown.now.ch_names.index(good) + 0.5) * lane))
     qtbot.mouseClick(traces.sweep, Qt.MouseButton.LeftButton, pos=at)
     qtbot.waitUntil(traces.bad.isEnabled, timeout=120_000)
-    assert traces.bad.toolTip() == f"Mark {good} as bad, from the next check on"
+    assert traces.bad.toolTip() == tip(f"Mark {good} as bad, from the next check on")
     traces.bad.click()
     assert received(qtbot, one, "bad") == [{"channel": good, "on": True}]
     one.ask("set", state="running", recording_now=True)
