@@ -7,13 +7,19 @@ from numpy.typing import NDArray
 
 from earmark.app.dashboard.language import tr
 
-#: Label and band in Hz of each choice.
+#: Code, as in the settings, and band in Hz of each choice.
 BANDS: dict[str, tuple[float, float] | None] = {
-    "0.5–40 Hz": (0.5, 40.0),
-    "1–40 Hz": (1.0, 40.0),
-    "1–9 Hz": (1.0, 9.0),
-    tr("no filter"): None,
+    "0.5-40": (0.5, 40.0),
+    "1-40": (1.0, 40.0),
+    "1-9": (1.0, 9.0),
+    "off": None,
 }
+
+
+def band_words(code: str) -> str:
+    """Return the label of a choice."""
+    band = BANDS[code]
+    return tr("no filter") if band is None else f"{band[0]:g}–{band[1]:g} Hz"
 
 
 class DisplayFilter:

@@ -113,7 +113,7 @@ class Sweep(QWidget):
     def set_signal(
         self, sfreq: float, ch_names: tuple[str, ...], ch_types: tuple[str, ...] = (), units: tuple[str, ...] = ()
     ) -> None:
-        """Start with a new signal; by default, all channels are EEG in µV."""
+        """Start with a new signal; by default, all channels are EEG in µV. An empty unit is not known."""
         self.sfreq, self.ch_names = sfreq, ch_names
         self.ch_types = ch_types or ("eeg",) * len(ch_names)
         self.units = tuple("µV" if unit == "uV" else unit for unit in units) or ("µV",) * len(ch_names)
@@ -245,6 +245,11 @@ class Sweep(QWidget):
         """Return the half height of a lane of channels of a type, in their unit."""
         return self.scales.get(kind, self.scale_uv) if kind in self.kinds[1:] else self.scale_uv
 
+    def unit_of(self, kind: str) -> str:
+        """Return the unit of the channels of a type; empty if it is not known, or they have several."""
+        units = {unit for unit, one in zip(self.units, self.ch_types, strict=True) if one == kind}
+        return units.pop() if len(units) == 1 else ""
+
     def amplitude_of(self, kind: str) -> float:
         """Median over channels of a type of the standard deviation; NaN with less than a second of signal."""
         known = self.known_samples()
@@ -257,7 +262,14 @@ class Sweep(QWidget):
         return self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
 
     def shown_samples(self) -> tuple[int, NDArray[np.float32]]:
-        """Return the first sample that is shown, and the signal from there on, shape (n_samples, n_shown), µV."""
+        """Return the first sample that is shown, and the signal from there on.
+
+        Returns
+        -------
+        first : int
+        data : ndarray
+            Shape (n_samples, n_shown), each channel in its own unit, as in ``units``.
+        """
         history, newest = (self._history, self._next) if self._kept is None else (self._kept, self._kept_next)
         stop = newest if self._kept is None else min(newest, self._origin + self._n_sweep)
         first = max(0, newest - len(history), stop - self._n_sweep)
@@ -501,9 +513,16 @@ class Sweep(QWidget):
         paint_events(painter, labels, look.base, area)
         if self.ch_names:
             ratio = self._image.devicePixelRatio()
-            unit = self.units[self.ch_types.index(self.kind)]
             kind = self.kind.upper() if len(self.kinds) > 1 else ""
-            paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._bar_per_uv / ratio, unit, kind)
+            paint_scale(
+                painter,
+                look,
+                self.width() - 4.0,
+                self._lanes - 4.0,
+                self._bar_per_uv / ratio,
+                self.unit_of(self.kind),
+                kind,
+            )
         newest = self._kept_next if self.frozen else self._next
         if self._is_shown(self._instant) and self._instant < newest:
             paint_instant(painter, look, self._place(self._instant), area, self._instant_words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
@@ -12,7 +13,7 @@ from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.frame.format import age
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
-from earmark.app.dashboard.panels.display_filter import BANDS
+from earmark.app.dashboard.panels.display_filter import BANDS, band_words
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Reading
 from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
@@ -104,16 +105,16 @@ class Traces(QWidget):
         super().__init__()
         self.sweep = sweep or Sweep()
         self.sweep.clicked.connect(self.chosen)
-        self._length = _choice(tr("Sweep length in seconds"), [f"{length:g} s" for length in LENGTHS])
-        self._scale = _choice(
-            tr("Scale: half the height of a trace, in microvolts"), [f"±{scale:g} µV" for scale in SCALES]
-        )
-        self._kind = _choice(tr("Type of the channels whose scale is chosen"), [])
+        self._length = _choice(tr("Sweep length in seconds"), {f"{length:g}": f"{length:g} s" for length in LENGTHS})
+        scales = {f"{scale:g}": _scale_words(scale, "µV") for scale in SCALES}
+        self._scale = _choice(tr("Scale: half the height of a trace"), scales)
+        self._kind = _choice(tr("Type of the channels whose scale is chosen"), {})
         self._kind.hide()
         #: Scales of types other than the main one, as saved.
         self._kept_scales: dict[str, float] = {}
-        self._band = _choice(tr("Display filter"), list(BANDS))
-        self._page_size = _choice(tr("Channels per page"), [tr("{n} ch", n=n) if n else tr("all ch") for n in PAGES])
+        self._band = _choice(tr("Display filter"), {code: band_words(code) for code in BANDS})
+        pages = {str(n): tr("{n} ch", n=n) if n else tr("all ch") for n in PAGES}
+        self._page_size = _choice(tr("Channels per page"), pages)
         self._length.setCurrentIndex(LENGTHS.index(SECONDS))
         self._scale.setCurrentIndex(SCALES.index(SCALE))
         self._before, self._after = QToolButton(), QToolButton()
@@ -144,7 +145,7 @@ class Traces(QWidget):
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
         self._scale.currentIndexChanged.connect(self._set_scale)
         self._kind.currentTextChanged.connect(self._choose_kind)
-        self._band.currentTextChanged.connect(self.sweep.set_band)
+        self._band.currentIndexChanged.connect(lambda _: self.sweep.set_band(self._band.currentData()))
         self._page_size.currentIndexChanged.connect(lambda _: self._show_page(0))
         self._before.clicked.connect(lambda: self.turn_page(-1))
         self._after.clicked.connect(lambda: self.turn_page(1))
@@ -188,11 +189,13 @@ class Traces(QWidget):
     def _table(self) -> Table:
         """Return the samples that are shown, as they are drawn: after the display filter."""
         first, data = self.sweep.shown_samples()
-        names, zero, sfreq = self.sweep.ch_names[self.sweep.shown], self.sweep.zero, self.sweep.sfreq
+        shown, zero, sfreq = self.sweep.shown, self.sweep.zero, self.sweep.sfreq
+        units = [unit.replace("µV", "uV") for unit in self.sweep.units[shown]]
+        heads = [f"{name} {unit}".rstrip() for name, unit in zip(self.sweep.ch_names[shown], units, strict=True)]
         indices = range(first, first + len(data))
         times = [self._time(k) if zero is None else (k - zero) / sfreq for k in indices]
         rows = ([time, *values] for time, values in zip(times, data.tolist(), strict=True))
-        return ["lsl_time_s" if zero is None else "time_s", *(f"{name} uV" for name in names)], rows
+        return ["lsl_time_s" if zero is None else "time_s", *heads], rows
 
     def jump(self, time: float) -> bool:
         """Freeze the traces and show those of an LSL time; return whether they are still kept."""
@@ -212,15 +215,15 @@ class Traces(QWidget):
     def save(self, settings: QSettings) -> None:
         """Save the display settings."""
         for name, box in self._choices.items():
-            settings.setValue(f"traces/{name}", box.currentText())
-        settings.setValue("traces/scale", f"±{self.sweep.scale_uv:g} µV")
+            settings.setValue(f"traces/{name}", box.currentData())
+        settings.setValue("traces/scale", f"{self.sweep.scale_uv:g}")
         for kind, scale in (self._kept_scales | self.sweep.scales).items():
             settings.setValue(f"traces/scales/{kind}", scale)
 
     def restore(self, settings: QSettings) -> None:
         """Restore the display settings, as far as they are saved and still offered."""
         for name, box in self._choices.items():
-            if (index := box.findText(str(settings.value(f"traces/{name}")))) >= 0:
+            if (index := box.findData(str(settings.value(f"traces/{name}")))) >= 0:
                 box.setCurrentIndex(index)
                 self._fitted = self._fitted or name == "scale"
 
@@ -244,6 +247,9 @@ class Traces(QWidget):
     def _choose_kind(self, kind: str) -> None:
         self.sweep.kind = kind
         self._scale.blockSignals(True)
+        unit = self.sweep.unit_of(kind)
+        for k, scale in enumerate(SCALES):
+            self._scale.setItemText(k, _scale_words(scale, unit))
         self._scale.setCurrentIndex(SCALES.index(self.sweep.scale_of(kind)))
         self._scale.blockSignals(False)
         self.sweep.redraw()
@@ -385,11 +391,17 @@ class Traces(QWidget):
         self.sweep.set_shown(slice(self._page * size, min(n, (self._page + 1) * size)))
 
 
-def _choice(name: str, words: list[str]) -> QComboBox:
+def _scale_words(scale: float, unit: str) -> str:
+    return f"±{scale:g} {unit}".rstrip()
+
+
+def _choice(name: str, words: Mapping[str, str]) -> QComboBox:
+    """Return a box that offers words; its data are their keys, which do not depend on the language."""
     box = QComboBox()
     box.setAccessibleName(name)
     box.setToolTip(name)
-    box.addItems(words)
+    for key, text in words.items():
+        box.addItem(text, key)
     return box
 
 

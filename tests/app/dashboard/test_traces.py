@@ -7,6 +7,8 @@ from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QWheelEvent
 
 from earmark.app.dashboard.data.recent import SPAN_S, Recent
+from earmark.app.dashboard.panels import display_filter
+from earmark.app.dashboard.panels import traces as traces_module
 from earmark.app.dashboard.panels.sweep import ERASED, KEPT_S, LONGEST_S, Sweep
 from earmark.app.dashboard.panels.sweep_words import AXIS, NAMES, round_step
 from earmark.app.dashboard.panels.traces import Traces
@@ -21,7 +23,7 @@ def sweep(qtbot, theme):
     one = Sweep()
     qtbot.addWidget(one)
     one.resize(NAMES + 500, 300)
-    one.set_band("no filter")
+    one.set_band("off")
     one.set_signal(SFREQ, tuple("ABC"[:N]))
     one.show()
     qtbot.waitExposed(one)
@@ -252,7 +254,7 @@ def test_display_settings_are_remembered(qtbot, theme, tmp_path):
         (one.sweep.scale_uv, one.sweep.seconds, one.sweep.band, one._page_size.currentText()) for one in (first, second)
     ]
     assert shown[0] == shown[1]
-    assert shown[0] != (50.0, 10.0, "1–40 Hz", "all ch")
+    assert shown[0] != (50.0, 10.0, "0.5-40", "all ch")
     second.sweep.set_signal(SFREQ, tuple("ABC"))
     feed(second.sweep, 1000 * signal(900))
     second._fit_scale()
@@ -329,3 +331,39 @@ def test_every_type_of_channel_has_its_scale_which_is_remembered(qtbot, theme, s
     other.sweep.set_signal(SFREQ, ("Fz", "Cz"))
     other._list_kinds()
     assert not other._kind.isVisibleTo(other)
+
+
+def test_settings_hold_in_another_language(qtbot, theme, settings, monkeypatch):
+    def traces():
+        one = Traces()
+        qtbot.addWidget(one)
+        return one, (one._length, one._scale, one._band, one._page_size)
+
+    one, boxes = traces()
+    for box in boxes:
+        box.setCurrentIndex(3)
+    one.save(settings)
+    for module in (traces_module, display_filter):
+        monkeypatch.setattr(module, "tr", lambda text, **values: f"in German: {text.format(**values)}")
+    other, boxes = traces()
+    assert boxes[2].itemText(3) == "in German: no filter"
+    other.restore(settings)
+    assert [box.currentIndex() for box in boxes] == [3, 3, 3, 3]
+    assert (other.sweep.band, other.sweep.seconds, other.sweep.scale_uv) == ("off", 20.0, 10.0)
+
+
+def test_scales_and_tables_name_the_unit_of_each_channel(qtbot, theme):
+    one = Traces()
+    qtbot.addWidget(one)
+    names, kinds = ("Fz", "skin", "T1", "T2", "box"), ("eeg", "gsr", "temp", "temp", "misc")
+    one.sweep.set_signal(SFREQ, names, kinds, ("uV", "V", "°C", "K", ""))
+    one._list_kinds()
+    scales = {}
+    for kind in one.sweep.kinds:
+        one._kind.setCurrentText(kind)
+        scales[kind] = one._scale.currentText()
+    assert scales == {"eeg": "±50 µV", "gsr": "±50 V", "temp": "±50", "misc": "±50"}
+    assert one._table()[0] == ["lsl_time_s", "Fz uV", "skin V", "T1 °C", "T2 K", "box"]
+    one.sweep.set_signal(SFREQ, ("Fz", "Cz"))
+    one._list_kinds()
+    assert one._scale.currentText() == "±50 µV"
