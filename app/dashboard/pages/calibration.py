@@ -173,6 +173,14 @@ class Calibration(Panel):
                 return 2, tr("Training and cross-validating the decoder: this takes from seconds to a minute.")
             case "ready" if now.decoder_summary is not None:
                 return 3, tr("The decoder is trained. Each trial was tested with a decoder that had not seen it.")
+            case "idle" | "review" if now.trained and now.decoder_summary is not None:
+                return (
+                    3,
+                    tr(
+                        "This session has a decoder, which is never overwritten. "
+                        "To calibrate again, check everything (F7), then discard the decoder."
+                    ),
+                )
             case "idle" | "ready" | "review" if now.trained:
                 return (
                     3,

@@ -144,6 +144,11 @@ class Controls(QWidget):
         """Describe the state between recordings."""
         summary = now.decoder_summary
         bad = summary is not None and no_better(summary.accuracy, summary.chance_limit)
+        if bad and now.state in ("review", "idle") and now.trained:  # only a session that is ready can discard it
+            return tr(
+                "The decoder is no better than guessing: check everything (F7), discard the decoder, "
+                "then calibrate again (Ctrl+3)"
+            )
         if bad and now.state in ("ready", "review", "idle"):
             return tr("The decoder is no better than guessing: calibrate again (Ctrl+3)")
         match now.state:
