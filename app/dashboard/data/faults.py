@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 MARKED, NOT_FINITE = "marked", "non-finite"
 #: By the code of :class:`earmark.pipeline.nodes.quality.Quality`.
 FAULTS = {
-    MARKED: Fault(tr("marked as bad"), Light.MARKED, tr("Click it again to use it.")),
+    MARKED: Fault(tr("marked as bad"), Light.MARKED, ""),  # what to do depends on the session
     NOT_FINITE: Fault(
         tr("no data"), Light.RED, tr("The amplifier sends no numbers for this channel: check its settings.")
     ),

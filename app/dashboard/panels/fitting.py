@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout
 
-from earmark.app.dashboard.data.faults import Light, brief, faults_of
+from earmark.app.dashboard.data.faults import Fault, Light, brief, faults_of
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age
@@ -30,7 +30,9 @@ ASSESSED_S, MAX_NAMED = 4.0, 4
 STALE_S = 10.0
 #: Sign of each state in the list, as it is drawn on the head.
 SIGNS = {Light.RED: "■", Light.AMBER: "▲", Light.MARKED: "✕", Light.GREEN: "●", Light.UNKNOWN: "○"}
+#: What the mouse does, with marking and without.
 HINT = tr("Point at an electrode to see what is wrong. Click it to mark it as bad, and again to use it.")
+LOOK = tr("Point at an electrode to see what is wrong.")
 NO_SIGNAL = tr("No signal: switch on the amplifier and start its LSL stream")
 
 
@@ -59,6 +61,18 @@ def kohm_words(now: Snapshot, name: str) -> str:
     if math.isnan(stated.age_s):
         return tr("{value} before the stream began", value=value)
     return value if stated.age_s < STALE_S else tr("{value} {age_s} ago", value=value, age_s=age(stated.age_s))
+
+
+def advice(now: Snapshot, name: str, fault: Fault) -> str:
+    """Return what to do about a fault of an electrode; empty if nothing can be done now."""
+    if fault.light is not Light.MARKED:
+        return fault.advice
+    session = now.records[0]
+    if not now.can_mark:
+        return ""
+    if session is None or name in session.bads:
+        return tr("Click it again to use it.")
+    return tr("A pattern in 'bads' of the session file matches its name: change it there and start again.")
 
 
 def sentence(now: Snapshot) -> str:
@@ -281,9 +295,10 @@ class Fitting(Panel):
         self.head.chosen = names.index(name) if name in names else -1
         if not name or name not in names:
             problem = "" if now.impedance is None else now.impedance.problem
-            self.reason.setText(f"{HINT} {problem}".rstrip())
+            self.reason.setText(f"{HINT if now.can_mark else LOOK} {problem}".rstrip())
             return
-        lines = [f"{fault.word}. {fault.advice}" for fault in faults_of(now.bad[name])] if name in now.bad else []
+        faults = faults_of(now.bad[name]) if name in now.bad else []
+        lines = [f"{fault.word}. {advice(now, name, fault)}".rstrip() for fault in faults]
         if too_high(now, name) and now.impedance is not None:
             lines.append(
                 tr(

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_status import engine_status, session_status
 from PySide6.QtCore import QPoint, Qt
 
 from earmark.app.dashboard.data import faults
 from earmark.app.dashboard.data.faults import Light, faults_of
-from earmark.app.dashboard.data.snapshot import Snapshot
-from earmark.app.dashboard.panels.fitting import HINT, NO_SIGNAL, kohm_words, light_of, sentence
-from earmark.app.status import ImpedanceStatus
+from earmark.app.dashboard.data.snapshot import Snapshot, snapshot
+from earmark.app.dashboard.panels.fitting import HINT, LOOK, NO_SIGNAL, Fitting, kohm_words, light_of, sentence
+from earmark.app.status import ImpedanceStatus, State
 from earmark.pipeline.nodes import quality
 
 IDLE = {"state": "idle", "recording_now": False, "commands": ["bad", "check"]}
@@ -181,3 +182,29 @@ def test_impedance_counts_only_above_the_limit_of_the_session(limit, light):
     assert light_of(now, "O2") is Light.GREEN, "not known"
     assert kohm_words(now, "O1") == "61 kΩ before the stream began"
     assert kohm_words(now, "O2") == ""
+
+
+@pytest.mark.parametrize(
+    ("session", "hint", "words"),
+    [
+        ({"bads": ("E1",)}, HINT, "E1: marked as bad. Click it again to use it."),
+        (
+            {"bads": ("E?",)},
+            HINT,
+            "E1: marked as bad. A pattern in 'bads' of the session file matches its name: "
+            "change it there and start again.",
+        ),
+        ({"bads": ("E1",), "state": State.RUNNING}, LOOK, "E1: marked as bad."),
+        ({"bads": ("E1",), "kind": "replay", "commands": ("pause",)}, LOOK, "E1: marked as bad."),
+    ],
+)
+def test_click_is_offered_only_where_it_does_something(qtbot, theme, session, hint, words):
+    panel = Fitting()
+    qtbot.addWidget(panel)
+    status = session_status(**{"state": State.IDLE} | session)
+    panel._now = snapshot(10.0, status, engine_status(), None, False)
+    panel.head.names = panel._now.ch_names
+    panel._explain("")
+    assert panel.reason.text() == hint
+    panel._explain("E1")
+    assert panel.reason.text() == words
