@@ -9,7 +9,22 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.language import tr
 from earmark.app.looks import APART, NEAR
-from earmark.devices.simulate.amplifier import FAULTS
+from earmark.devices.simulate.amplifier import Fault
+
+#: Each fault: its name and what it does, as in :data:`earmark.devices.simulate.amplifier.FAULTS`.
+WORDS = {
+    Fault.BLINKS: (tr("Blinks"), tr("The listener blinks again and again")),
+    Fault.MUSCLE: (tr("Muscles"), tr("The listener clenches the jaw")),
+    Fault.LOOSE: (tr("Loose electrode"), tr("One electrode loses contact")),
+    Fault.FLAT: (tr("Flat channel"), tr("One channel is constant")),
+    Fault.MAINS: (tr("Mains hum"), tr("50 Hz in all electrodes")),
+    Fault.PACKETS: (tr("Packet loss"), tr("The amplifier loses packets")),
+    Fault.CABLE: (
+        tr("Cable out"),
+        tr("The amplifier is disconnected; it is back when this is switched off"),
+    ),
+    Fault.ABSENT: (tr("Not listening"), tr("The listener attends to nobody, whatever the cues say")),
+}
 
 
 class FaultBar(QWidget):
@@ -30,7 +45,7 @@ class FaultBar(QWidget):
         layout.setSpacing(NEAR)
         layout.addWidget(QLabel(tr("Rehearsal, faults:")))
         self.buttons: dict[str, QPushButton] = {}
-        for fault, (_, name, about) in FAULTS.items():
+        for fault, (name, about) in WORDS.items():
             button = QPushButton(f"● {name}")
             button.setFixedWidth(button.sizeHint().width())  # it stays where it is when it is switched
             button.setCheckable(True)
@@ -49,7 +64,7 @@ class FaultBar(QWidget):
         """Show which faults are switched on."""
         self.setVisible(now.kind == "rehearsal" and now.session_live)
         look = theme.of(self)
-        for (fault, button), (_, name, _) in zip(self.buttons.items(), FAULTS.values(), strict=True):
+        for (fault, button), (name, _) in zip(self.buttons.items(), WORDS.values(), strict=True):
             on = fault in now.faults
             button.setChecked(on)
             button.setText(f"● {name}" if on else name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.keys import KEYS, PAGES
+from earmark.app.dashboard.frame.status_words import word
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.session.next_step import Do, Folder, Step, next_step
@@ -104,7 +106,7 @@ class NextButton(QPushButton):
             return
         self.step = step
         self.setEnabled(step.do is not None or step.fault)
-        sentence = step.line(tr)
+        sentence = _sentence(step)
         self.setText(self.fontMetrics().elidedText(sentence, Qt.TextElideMode.ElideRight, MAX_PX - 40))
         self.setToolTip(tip(f"{sentence} ({KEYS['next'].keys})"))
         self.setAccessibleDescription(sentence)
@@ -134,3 +136,9 @@ class NextButton(QPushButton):
             window.show_result()
         elif command and (there or do not in LOOK_FIRST):
             window.send(command)
+
+
+def _sentence(step: Step) -> str:
+    """Return a step as a line of text; the status of a stream is a code, and becomes a word."""
+    words = {key: word(str(value)) for key, value in step.values.items() if key == "status"}
+    return replace(step, values=step.values | words).line(tr)

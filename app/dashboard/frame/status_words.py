@@ -29,6 +29,26 @@ _WORDS = {
     "closed": tr("closed"),
     "open": tr("open"),
     "sham": tr("sham"),
+    # Situations, which determine the gains; some are states as well.
+    "no decoder": tr("no decoder"),
+    "waiting for a decision": tr("waiting for a decision"),
+    "steered": tr("steered"),
+    "held: decisions are late": tr("held: decisions are late"),
+    "neutral: no decision for too long": tr("neutral: no decision for too long"),
+    "neutral: stream lost": tr("neutral: stream lost"),
+    "neutral: too many bad channels": tr("neutral: too many bad channels"),
+    "override": tr("override"),
+    "muted": tr("muted"),
+    # Kinds of events.
+    "note": tr("note"),
+    "answer": tr("answer"),
+    "cue": tr("cue"),
+    "trim": tr("trim"),
+    "mute": tr("mute"),
+    "pause": tr("pause"),
+    "gap": tr("gap"),
+    "alarm": tr("alarm"),
+    "other": tr("other"),
     # Names of plots and tables.
     "attention": tr("attention"),
     "evidence": tr("evidence"),
@@ -44,5 +64,5 @@ _WORDS = {
 
 
 def word(code: str) -> str:
-    """Return the word for a state of a session, a kind of session, or the status of a stream or a run, a plot."""
+    """Return the word for a state or kind of a session, status of a stream or run, situation, event or plot."""
     return _WORDS.get(code, code)

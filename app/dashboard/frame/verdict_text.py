@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
+from earmark.app.dashboard.frame.status_words import word
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.looks import FIGURE, LARGE, SMALL
@@ -18,25 +19,27 @@ from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
 
 #: Seconds from a decision to its display.
 DISPLAY_DELAY_S = 0.25
+#: The verdict while something fails; shown in red.
+NO_DATA = tr("NO DATA")
 
 
 def verdict(now: Snapshot) -> tuple[str, str, int]:
     """Return the verdict, a description of the gains, and the decoded talker (-1 for none)."""
     one = now.decision
     if now.died:
-        return tr("NO DATA"), tr("the session died"), -1
+        return NO_DATA, tr("the session died"), -1
     if now.state not in ("running", "paused"):
         return UNKNOWN, tr("no decision"), -1
     if not now.session_live:
-        return tr("NO DATA"), tr("the session does not respond"), -1
+        return NO_DATA, tr("the session does not respond"), -1
     if now.ending:
         return UNKNOWN, tr("completing the recording"), -1
     if now.recording_now and not now.engine_alive:
-        return tr("NO DATA"), tr("no engine: gains hold, then go neutral"), -1
+        return NO_DATA, tr("no engine: gains hold, then go neutral"), -1
     if one is None:
         return UNKNOWN, tr("waiting for a decision"), -1
     if not now.engine_live:
-        return tr("NO DATA"), tr("the engine does not respond"), -1
+        return NO_DATA, tr("the engine does not respond"), -1
     old = now.time - one.time
     if old > LOST_S + DISPLAY_DELAY_S:
         return UNKNOWN, tr("no decision for {old}", old=age(old)), -1
@@ -54,12 +57,12 @@ def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
     if situation == Situation.OVERRIDE and isinstance(favoured, int) and 0 <= favoured < len(now.talkers):
         return tr("override: {name}", name=now.talkers[favoured])
     if situation != Situation.STEERED:
-        return situation
+        return word(situation)
     if now.mode == "open":
         return tr("open loop: gains do not follow")
     if old > STALE_S + DISPLAY_DELAY_S:
-        return str(Situation.HELD)
-    words = tr("sham: the other is turned up") if now.mode == "sham" else situation
+        return word(Situation.HELD)
+    words = tr("sham: the other is turned up") if now.mode == "sham" else word(situation)
     resting = now.n_blocks > 0 and not now.attend
     return tr("rest, still {words}", words=words) if resting else words
 
@@ -90,7 +93,7 @@ class Verdict(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
-        colour = look.talkers[self.talker] if self.talker >= 0 else look.bad if self.main == "NO DATA" else look.faint
+        colour = look.talkers[self.talker] if self.talker >= 0 else look.bad if self.main == NO_DATA else look.faint
         font = theme.font(self.font(), FIGURE, bold=True)
         painter.setFont(font)
         painter.setPen(QColor(colour))

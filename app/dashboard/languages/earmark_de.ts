@@ -20,10 +20,6 @@
       <translation>als schlecht markiert</translation>
     </message>
     <message>
-      <source>Click it again to use it.</source>
-      <translation>Noch einmal klicken, um sie wieder zu verwenden.</translation>
-    </message>
-    <message>
       <source>no data</source>
       <translation>keine Daten</translation>
     </message>
@@ -260,6 +256,70 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>{name} cannot be opened. {one}</source>
       <translation>{name} kann nicht geöffnet werden. {one}</translation>
+    </message>
+    <message>
+      <source>Blinks</source>
+      <translation>Blinzeln</translation>
+    </message>
+    <message>
+      <source>The listener blinks again and again</source>
+      <translation>Der Hörer blinzelt immer wieder</translation>
+    </message>
+    <message>
+      <source>Muscles</source>
+      <translation>Muskeln</translation>
+    </message>
+    <message>
+      <source>The listener clenches the jaw</source>
+      <translation>Der Hörer beißt die Zähne zusammen</translation>
+    </message>
+    <message>
+      <source>Loose electrode</source>
+      <translation>Lose Elektrode</translation>
+    </message>
+    <message>
+      <source>One electrode loses contact</source>
+      <translation>Eine Elektrode verliert den Kontakt</translation>
+    </message>
+    <message>
+      <source>Flat channel</source>
+      <translation>Flacher Kanal</translation>
+    </message>
+    <message>
+      <source>One channel is constant</source>
+      <translation>Ein Kanal ist konstant</translation>
+    </message>
+    <message>
+      <source>Mains hum</source>
+      <translation>Netzbrummen</translation>
+    </message>
+    <message>
+      <source>50 Hz in all electrodes</source>
+      <translation>50 Hz in allen Elektroden</translation>
+    </message>
+    <message>
+      <source>Packet loss</source>
+      <translation>Paketverlust</translation>
+    </message>
+    <message>
+      <source>The amplifier loses packets</source>
+      <translation>Der Verstärker verliert Pakete</translation>
+    </message>
+    <message>
+      <source>Cable out</source>
+      <translation>Kabel ab</translation>
+    </message>
+    <message>
+      <source>The amplifier is disconnected; it is back when this is switched off</source>
+      <translation>Der Verstärker ist getrennt; er ist wieder da, wenn dies ausgeschaltet wird</translation>
+    </message>
+    <message>
+      <source>Not listening</source>
+      <translation>Hört nicht zu</translation>
+    </message>
+    <message>
+      <source>The listener attends to nobody, whatever the cues say</source>
+      <translation>Der Hörer achtet auf niemanden, gleich was die Hinweise sagen</translation>
     </message>
     <message>
       <source>Rehearsal, faults:</source>
@@ -890,6 +950,78 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Schein</translation>
     </message>
     <message>
+      <source>no decoder</source>
+      <translation>kein Decoder</translation>
+    </message>
+    <message>
+      <source>waiting for a decision</source>
+      <translation>wartet auf eine Entscheidung</translation>
+    </message>
+    <message>
+      <source>steered</source>
+      <translation>gesteuert</translation>
+    </message>
+    <message>
+      <source>held: decisions are late</source>
+      <translation>gehalten: Entscheidungen kommen spät</translation>
+    </message>
+    <message>
+      <source>neutral: no decision for too long</source>
+      <translation>neutral: zu lange keine Entscheidung</translation>
+    </message>
+    <message>
+      <source>neutral: stream lost</source>
+      <translation>neutral: Stream verloren</translation>
+    </message>
+    <message>
+      <source>neutral: too many bad channels</source>
+      <translation>neutral: zu viele schlechte Kanäle</translation>
+    </message>
+    <message>
+      <source>override</source>
+      <translation>Eingriff</translation>
+    </message>
+    <message>
+      <source>muted</source>
+      <translation>stumm</translation>
+    </message>
+    <message>
+      <source>note</source>
+      <translation>Notiz</translation>
+    </message>
+    <message>
+      <source>answer</source>
+      <translation>Antwort</translation>
+    </message>
+    <message>
+      <source>cue</source>
+      <translation>Hinweis</translation>
+    </message>
+    <message>
+      <source>trim</source>
+      <translation>Trimmung</translation>
+    </message>
+    <message>
+      <source>mute</source>
+      <translation>Stumm</translation>
+    </message>
+    <message>
+      <source>pause</source>
+      <translation>Pause</translation>
+    </message>
+    <message>
+      <source>gap</source>
+      <translation>Lücke</translation>
+    </message>
+    <message>
+      <source>alarm</source>
+      <translation>Alarm</translation>
+    </message>
+    <message>
+      <source>other</source>
+      <translation>Sonstiges</translation>
+    </message>
+    <message>
       <source>attention</source>
       <translation>Aufmerksamkeit</translation>
     </message>
@@ -954,10 +1086,6 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Pegel von Sprecher {number}, {name}</translation>
     </message>
     <message>
-      <source>Applied gain of {name}; * means that it includes your trim</source>
-      <translation>Wirksamer Pegel von {name}; * heißt: mit Ihrer Trimmung</translation>
-    </message>
-    <message>
       <source>MUTED</source>
       <translation>STUMM</translation>
     </message>
@@ -1010,6 +1138,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>NICHT STUMM!</translation>
     </message>
     <message>
+      <source>Applied gain of {name}; * means that it includes your trim</source>
+      <translation>Wirksamer Pegel von {name}; * heißt: mit Ihrer Trimmung</translation>
+    </message>
+    <message>
       <source>no session</source>
       <translation>keine Sitzung</translation>
     </message>
@@ -1020,10 +1152,6 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>MUTE  Esc</source>
       <translation>STUMM  Esc</translation>
-    </message>
-    <message>
-      <source>muted</source>
-      <translation>stumm</translation>
     </message>
     <message>
       <source>undecided</source>
@@ -1060,10 +1188,6 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>no engine: gains hold, then go neutral</source>
       <translation>kein Rechenprozess: Pegel bleiben, dann neutral</translation>
-    </message>
-    <message>
-      <source>waiting for a decision</source>
-      <translation>wartet auf eine Entscheidung</translation>
     </message>
     <message>
       <source>the engine does not respond</source>
@@ -1394,6 +1518,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Der Decoder ist trainiert. Jeder Trial wurde mit einem Decoder geprüft, der ihn nicht kannte.</translation>
     </message>
     <message>
+      <source>This session has a decoder, which is never overwritten. To calibrate again, check everything (F7), then discard the decoder.</source>
+      <translation>Diese Sitzung hat einen Decoder, und er wird nie überschrieben. Um neu zu kalibrieren, alles prüfen (F7), dann den Decoder verwerfen.</translation>
+    </message>
+    <message>
       <source>This session has a decoder, which is never overwritten. To calibrate again, use another folder.</source>
       <translation>Diese Sitzung hat einen Decoder, und er wird nie überschrieben. Um neu zu kalibrieren, einen anderen Ordner verwenden.</translation>
     </message>
@@ -1470,6 +1598,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Hinweis: {attend}{follows}</translation>
     </message>
     <message>
+      <source>The decoder is no better than guessing: check everything (F7), discard the decoder, then calibrate again (Ctrl+3)</source>
+      <translation>Der Decoder ist nicht besser als Raten: alles prüfen (F7), den Decoder verwerfen, dann neu kalibrieren (Strg+3)</translation>
+    </message>
+    <message>
       <source>The decoder is no better than guessing: calibrate again (Ctrl+3)</source>
       <translation>Der Decoder ist nicht besser als Raten: neu kalibrieren (Strg+3)</translation>
     </message>
@@ -1520,6 +1652,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>The traces of that time are no longer kept; see the run on the page Review (Ctrl+4)</source>
       <translation>Die Spuren dieser Zeit sind nicht mehr im Speicher; siehe den Durchgang auf der Seite Auswertung (Strg+4)</translation>
+    </message>
+    <message>
+      <source>{name}, {type}, {n} channels, {host}</source>
+      <translation>{name}, {type}, {n} Kanäle, {host}</translation>
     </message>
     <message>
       <source>Simulated: a rehearsal without a cap</source>
@@ -1648,10 +1784,6 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>trials of</source>
       <translation>Trials von</translation>
-    </message>
-    <message>
-      <source>pause</source>
-      <translation>Pause</translation>
     </message>
     <message>
       <source>switch every</source>
@@ -2198,16 +2330,16 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Die gewählte Sitzung aus der Liste entfernen; ihre Dateien bleiben</translation>
     </message>
     <message>
-      <source>{folder}: Enter opens it, Delete removes it from this list</source>
-      <translation>{folder}: Eingabe öffnet, Entf entfernt aus dieser Liste</translation>
-    </message>
-    <message>
       <source>Re&amp;move from the list</source>
       <translation>Aus der Liste ent&amp;fernen</translation>
     </message>
     <message>
       <source>No run was scored yet</source>
       <translation>Noch kein Durchgang ausgewertet</translation>
+    </message>
+    <message>
+      <source>{folder}: Enter opens it, Delete removes it from this list</source>
+      <translation>{folder}: Eingabe öffnet, Entf entfernt aus dieser Liste</translation>
     </message>
     <message>
       <source>Not found: removed, renamed, or on another disk</source>
@@ -2406,12 +2538,12 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Ein Ereignis anklicken, um seine Zeit in den Kurven zu sehen</translation>
     </message>
     <message>
-      <source>event</source>
-      <translation>Ereignis</translation>
-    </message>
-    <message>
       <source>time</source>
       <translation>Zeit</translation>
+    </message>
+    <message>
+      <source>event</source>
+      <translation>Ereignis</translation>
     </message>
     <message>
       <source>Note (N, Enter saves; 1 to 9: markers)</source>
@@ -2474,8 +2606,16 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Auf eine Elektrode zeigen, um zu sehen, was fehlt. Klicken markiert sie als schlecht, noch einmal klicken verwendet sie wieder.</translation>
     </message>
     <message>
+      <source>Point at an electrode to see what is wrong.</source>
+      <translation>Auf eine Elektrode zeigen, um zu sehen, was fehlt.</translation>
+    </message>
+    <message>
       <source>No signal: switch on the amplifier and start its LSL stream</source>
       <translation>Kein Signal: den Verstärker einschalten und seinen LSL-Stream starten</translation>
+    </message>
+    <message>
+      <source>A pattern in 'bads' of the session file matches its name: change it there and start again.</source>
+      <translation>Ein Muster in „bads“ der Sitzungsdatei passt auf ihren Namen: dort ändern und neu starten.</translation>
     </message>
     <message>
       <source>{value} before the stream began</source>
@@ -2484,6 +2624,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>{value} {age_s} ago</source>
       <translation>{value} vor {age_s}</translation>
+    </message>
+    <message>
+      <source>Click it again to use it.</source>
+      <translation>Noch einmal klicken, um sie wieder zu verwenden.</translation>
     </message>
     <message>
       <source>All electrodes are good, except those that are marked as bad: {marked}</source>
@@ -2606,6 +2750,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Protokoll dieses Fensters</translation>
     </message>
     <message>
+      <source>Turn {name} down, in addition to steering ({trim}); decoding continues</source>
+      <translation>{name} leiser, zusätzlich zur Steuerung ({trim}); die Dekodierung geht weiter</translation>
+    </message>
+    <message>
       <source>Talker {number}, {name}</source>
       <translation>Sprecher {number}, {name}</translation>
     </message>
@@ -2626,20 +2774,8 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Nur {name} stumm, gleich was entschieden wird</translation>
     </message>
     <message>
-      <source>Mute {name} only ({mute}); decoding continues</source>
-      <translation>Nur {name} stumm ({mute}); die Dekodierung geht weiter</translation>
-    </message>
-    <message>
-      <source>Turn {name} down, in addition to steering ({trim}); decoding continues</source>
-      <translation>{name} leiser, zusätzlich zur Steuerung ({trim}); die Dekodierung geht weiter</translation>
-    </message>
-    <message>
       <source>Solo: favour {name} regardless of decisions</source>
       <translation>Solo: {name} bevorzugen, gleich was entschieden wird</translation>
-    </message>
-    <message>
-      <source>Favour {name} regardless of decisions ({solo})</source>
-      <translation>{name} bevorzugen, gleich was entschieden wird ({solo})</translation>
     </message>
     <message>
       <source>Effect of a click</source>
@@ -2680,6 +2816,14 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>Mute</source>
       <translation>Stumm</translation>
+    </message>
+    <message>
+      <source>Mute {name} only ({mute}); decoding continues</source>
+      <translation>Nur {name} stumm ({mute}); die Dekodierung geht weiter</translation>
+    </message>
+    <message>
+      <source>Favour {name} regardless of decisions ({solo})</source>
+      <translation>{name} bevorzugen, gleich was entschieden wird ({solo})</translation>
     </message>
     <message>
       <source>trim </source>
@@ -2731,7 +2875,7 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     </message>
     <message>
       <source>Muted</source>
-      <translation>Stumm</translation>
+      <translation>Ist stumm</translation>
     </message>
     <message>
       <source>Quality</source>
@@ -3018,8 +3162,8 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Länge des Durchlaufs in Sekunden</translation>
     </message>
     <message>
-      <source>Scale: half the height of a trace, in microvolts</source>
-      <translation>Maßstab: halbe Höhe einer Spur in Mikrovolt</translation>
+      <source>Scale: half the height of a trace</source>
+      <translation>Maßstab: halbe Höhe einer Spur</translation>
     </message>
     <message>
       <source>Type of the channels whose scale is chosen</source>
@@ -3106,6 +3250,14 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Wartet auf die Kalibrierung</translation>
     </message>
     <message>
+      <source>{n} ch</source>
+      <translation>{n} K</translation>
+    </message>
+    <message>
+      <source>all ch</source>
+      <translation>alle K</translation>
+    </message>
+    <message>
       <source>Previous channels</source>
       <translation>Vorige Kanäle</translation>
     </message>
@@ -3132,14 +3284,6 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>Run finished: see its result (Ctrl+4)</source>
       <translation>Durchgang beendet: sein Ergebnis ansehen (Strg+4)</translation>
-    </message>
-    <message>
-      <source>{n} ch</source>
-      <translation>{n} K</translation>
-    </message>
-    <message>
-      <source>all ch</source>
-      <translation>alle K</translation>
     </message>
     <message>
       <source>{lost:,} not drawn</source>

@@ -304,7 +304,14 @@ def _words(stream: dict[str, Any]) -> str:
         return tr("Simulated: a rehearsal without a cap")
     if not stream["name"]:
         return tr("The only EEG stream on the network")
-    return f"{stream['name']}, {stream['type']}, {stream['channels']} channels, {stream['host']}"[:120]
+    words = tr(
+        "{name}, {type}, {n} channels, {host}",
+        name=stream["name"],
+        type=stream["type"],
+        n=stream["channels"],
+        host=stream["host"],
+    )
+    return words[:120]
 
 
 def _number(name: str, low: float, high: float, value: float, unit: str) -> NumberBox:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.frame.format import clock_tenths
+from earmark.app.dashboard.frame.status_words import word
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
@@ -129,7 +130,7 @@ class EventList(QWidget):
         self.kind.setAccessibleName(tr("Kind of events to show"))
         self.kind.addItem(ALL, "")
         for kind in Kind:
-            self.kind.addItem(kind.value, kind.value)
+            self.kind.addItem(word(kind), kind.value)
         self.words.setAccessibleName(tr("Show events that contain this text"))
         self.words.setPlaceholderText(tr("Find"))
         self.words.setClearButtonEnabled(True)
@@ -170,6 +171,6 @@ class EventList(QWidget):
         """Return the events that are shown: time in the session, LSL time, kind and text."""
         rows = [self.shown.mapToSource(self.shown.index(k, 0)).row() for k in range(self.shown.rowCount())]
         events = [(self._events.seconds(row), self._events.events[row]) for row in rows]
-        return ("time_s", "lsl_time_s", "kind", tr("event")), [
+        return ("time_s", "lsl_time_s", "kind", "event"), [
             (f"{seconds:.3f}", f"{one.time:.3f}", kind_of(one.text).value, one.text) for seconds, one in events
         ]

@@ -2,6 +2,9 @@
 
 from PySide6.QtCore import Qt
 
+from earmark.app.dashboard.frame.fault_bar import WORDS
+from earmark.devices.simulate.amplifier import FAULTS
+
 
 def test_faults_are_switched_in_a_rehearsal(qtbot, session, window):
     one = session(kind="rehearsal")
@@ -25,3 +28,7 @@ def test_no_other_session_has_the_switches(qtbot, session, window):
         qtbot.waitUntil(lambda shown=shown: shown.now.session_live, timeout=120_000)
         qtbot.wait(200)
         assert not shown.faults.isVisible()
+
+
+def test_every_fault_has_the_words_of_the_simulation():
+    assert {fault: (name, about) for fault, (_, name, about) in FAULTS.items()} == WORDS

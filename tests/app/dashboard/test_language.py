@@ -144,3 +144,52 @@ def test_language_that_was_chosen_wins_over_that_of_the_system(tmp_path):
 
 def test_text_without_translation_stays_english():
     assert tr("{n} of a thing that nobody translates", n=3) == "3 of a thing that nobody translates"
+
+
+# Prints words for codes, and sentences with such words, in the language of the environment.
+CODES = """
+import json
+from dataclasses import replace
+from PySide6.QtCore import QSettings
+from earmark.app.dashboard.launch.process import make_application
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import verdict_text
+from earmark.app.dashboard.frame.fault_bar import FaultBar
+from earmark.app.dashboard.frame.next_button import _sentence
+from earmark.app.dashboard.pages.new_session import _words
+from earmark.app.dashboard.panels.event_list import EventList, EventsModel
+from earmark.app.session.next_step import _lost
+from earmark.pipeline.attention.gain_control import Situation
+from made_up_status import INLET, engine_status
+app = make_application()
+found = {one.value: verdict_text._what_gains_do(Snapshot(), one, 0.0) for one in Situation}
+found["late"] = verdict_text._what_gains_do(Snapshot(), "steered", 2.0)
+events = EventList(EventsModel())
+found |= {events.kind.itemData(k): events.kind.itemText(k) for k in range(1, events.kind.count())}
+bar = FaultBar()
+found |= {f"{key} name": bar.buttons[key].text() for key in bar.buttons}
+found |= {f"{key} tip": bar.buttons[key].toolTip() for key in bar.buttons}
+found["stream"] = _words({"name": "amp", "type": "EEG", "channels": 64, "host": "lab"})
+found["next"] = _sentence(_lost(engine_status(streams=(replace(INLET, status="silent"),))))
+print(json.dumps({"words": found, "heads": events._rows()[0]}))
+"""
+
+
+def test_codes_are_translated_in_the_window_but_not_in_files():
+    def words(language):
+        path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
+        environment = os.environ | {"LANGUAGE": language, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": path}
+        run = subprocess.run([sys.executable, "-c", CODES], env=environment, check=True, capture_output=True, text=True)
+        return json.loads(run.stdout)
+
+    english, german = words("en"), words("de")
+    assert english["heads"] == german["heads"] == ["time_s", "lsl_time_s", "kind", "event"]
+    assert [key for key, text in english["words"].items() if german["words"][key] == text] == []
+    assert english["words"]["next"] == "To fix: the stream eeg is silent: check the amplifier and its LSL stream"
+    assert "silent" not in german["words"]["next"]
+
+
+def test_state_and_action_have_words_of_their_own():
+    """A button says what a click does, or what is now; both must not be the same."""
+    german = translations.read(FILE)
+    assert german["Mute"] != german["Muted"]

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 from made_up_status import DECISION, engine_status, session_status
+from PySide6.QtGui import QColor
 
 from earmark.app.config.modes import Mode
 from earmark.app.dashboard.data.snapshot import snapshot
-from earmark.app.dashboard.frame.verdict_text import verdict
+from earmark.app.dashboard.frame import verdict_text
+from earmark.app.dashboard.frame.verdict_text import Verdict, verdict
 from earmark.app.status import State
 
 
@@ -43,3 +45,15 @@ def now(session=None, engine=None, decision=None):
 )  # fmt: skip
 def test_verdict_and_gains_are_described_correctly(seen, main, small):
     assert verdict(seen)[:2] == (main, small)
+
+
+def test_alarm_is_red_in_every_language(qapp, theme, monkeypatch):
+    monkeypatch.setattr(verdict_text, "NO_DATA", "OHNE DATEN")
+    shown = Verdict()
+    shown.resize(250, 44)
+    for seen, alarming in ((now(engine={"time": 8.0}), True), (now(session={"state": State.REVIEW}), False)):
+        shown.refresh(seen)
+        assert (shown.main == "OHNE DATEN") == alarming
+        image = shown.grab().toImage()
+        pixels = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+        assert (QColor(theme.LIGHT.bad).name() in pixels) == alarming
