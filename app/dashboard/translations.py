@@ -1,8 +1,8 @@
 """Bring the translation files of the window up to date; run as ``python -m earmark.app.dashboard.translations``.
 
-Texts are found in the code: every literal in ``tr(...)``, ``say(...)`` and ``Step(...)``. New
-texts are added to each ``.ts`` file as unfinished, texts that are no longer used are removed, and each file is compiled
-with Qt's ``lrelease`` to the ``.qm`` file that the window loads.
+Texts are found in the code: every literal in ``tr(...)``, ``say(...)`` and ``Step(...)``. New texts are added to each
+``.ts`` file as unfinished, texts that are no longer used are removed, and each file is compiled with Qt's ``lrelease``
+to the ``.qm`` file that the window loads.
 """
 
 from __future__ import annotations

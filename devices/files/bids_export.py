@@ -248,9 +248,8 @@ _README = """Auditory attention sessions, exported by {program}.
 Each recording has the samples of the electrodes as the amplifier sent them (float32, BrainVision). Times are seconds by
 the sample count of the recording. In *_events.tsv, rows 'attention_trial' and 'attention' say when the listener was
 asked to attend to a talker, and when the listener did; rows 'sound' say which envelope was heard: its sample k was
-heard at onset + heard_s[k], about at onset + k / (sfreq * stim_speed).
-Rows 'audio' name the sound file of
-each talker as it was at the export, and the position in it.
+heard at onset + heard_s[k], about at onset + k / (sfreq * stim_speed). Rows 'audio' name the sound file of each talker
+as it was at the export, and the position in it.
 
 'earmark train' and 'earmark evaluate' read this data set.
 """

@@ -44,7 +44,7 @@ def kohm_per(unit: str) -> float | None:
 
 
 def plausible(value: float) -> float:
-    """Return an impedance in kOhm, or NaN if this is no measurement."""
+    """Return an impedance, given in kOhm, or NaN if this is no measurement."""
     return value if 0 < value <= MAX_KOHM else math.nan
 
 

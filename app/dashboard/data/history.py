@@ -67,7 +67,22 @@ class History:
             self.p99.popleft()
 
     def table(self, talkers: Sequence[str]) -> tuple[list[str], list[list[object]]]:
-        """Return the decisions as heads and rows: times, decided talker, and the values of each talker."""
+        """Return the decisions of the last minute as a table.
+
+        Parameters
+        ----------
+        talkers : sequence of str
+            Names, shape (n_talkers,).
+
+        Returns
+        -------
+        heads : list of str
+            Shape (4 + 3 n_talkers,).
+        rows : list of list
+            Shape (n_decisions, 4 + 3 n_talkers), oldest first: seconds from the first event, LSL time in s, name of
+            the decided talker (empty while undecided), situation; then for each talker its probability, for each its
+            score, and for each its target gain in dB.
+        """
         kinds = ("probability", "score", "gain_db")
         heads = ["time_s", "lsl_time_s", "decided", "situation"]
         names = (*talkers, "")  # -1 stands for none

@@ -12,7 +12,7 @@ SEARCH_S = 2.0
 
 
 class StreamSearch(QObject):
-    """Searches for all LSL streams on the network, once at a time.
+    """Searches for all LSL streams on the network, one search at a time.
 
     Attributes
     ----------
@@ -22,24 +22,34 @@ class StreamSearch(QObject):
 
     found = Signal(list)
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._busy = False
+
     def start(self) -> None:
-        """Start a search and return immediately."""
+        """Start a search unless one is in progress, and return immediately."""
+        if self._busy:
+            return
+        self._busy = True
         threading.Thread(target=self._search, name="streams", daemon=True).start()
 
     def _search(self) -> None:
         from earmark.devices.sources.lsl_search import StreamSelector, find_streams
 
-        streams: list[dict[str, object]] = [
-            {
-                "name": one.name(),
-                "type": one.type(),
-                "channels": one.channel_count(),
-                "sfreq": one.nominal_srate(),
-                "host": one.hostname(),
-                "source_id": one.source_id(),
-            }
-            for one in find_streams(StreamSelector(), SEARCH_S)
-        ]
+        try:
+            streams: list[dict[str, object]] = [
+                {
+                    "name": one.name(),
+                    "type": one.type(),
+                    "channels": one.channel_count(),
+                    "sfreq": one.nominal_srate(),
+                    "host": one.hostname(),
+                    "source_id": one.source_id(),
+                }
+                for one in find_streams(StreamSelector(), SEARCH_S)
+            ]
+        finally:
+            self._busy = False
         if isValid(self):  # else the window was closed meanwhile
             self.found.emit(streams)
 

@@ -30,7 +30,20 @@ LABEL_SPACING = 13
 
 
 def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
-    """Return heights for the labels at the ends of lines, so that they neither overlap nor leave the plot."""
+    """Return heights for the labels at the ends of lines, so that they neither overlap nor leave the plot.
+
+    Parameters
+    ----------
+    ends : dict of int to float
+        Height of the end of each line, by talker, as a probability.
+    distance : float
+        Minimum distance between two labels, as a probability.
+
+    Returns
+    -------
+    dict of int to float
+        Height of the middle of each label, by talker, as a probability.
+    """
     order = sorted(ends, key=lambda k: ends[k])
     heights: dict[int, float] = {}
     lowest = 0.06

@@ -137,7 +137,7 @@ class _Head(Head):
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), name)
 
     def _radius(self) -> float:
-        """Return a radius at which most electrodes do not touch each other."""
+        """Return a radius in pixels, within ``RADIUS``, at which most electrodes do not touch each other."""
         at = np.array([(place.x(), place.y()) for place in self.places])
         distances = np.hypot(*(at[:, None] - at).transpose(2, 0, 1))
         np.fill_diagonal(distances, np.inf)

@@ -36,3 +36,28 @@ def test_of_two_amplifiers_none_is_chosen_and_a_double_click_takes_one(qtbot, pi
     with qtbot.waitSignal(picker.stream_chosen) as chosen:
         qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert chosen.args == [other]
+
+
+def test_one_search_at_a_time(qtbot, monkeypatch):
+    import threading
+
+    from earmark.app.dashboard.data.stream_search import StreamSearch
+    from earmark.devices.sources import lsl_search
+
+    searches, goes_on = [], threading.Event()
+
+    def find(selector, seconds):
+        searches.append(seconds)
+        goes_on.wait(60)
+        return []
+
+    monkeypatch.setattr(lsl_search, "find_streams", find)
+    search = StreamSearch()
+    with qtbot.waitSignal(search.found, timeout=60_000):
+        for _ in range(3):
+            search.start()
+        goes_on.set()
+    assert len(searches) == 1
+    with qtbot.waitSignal(search.found, timeout=60_000):
+        search.start()
+    assert len(searches) == 2
