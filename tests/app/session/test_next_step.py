@@ -82,7 +82,8 @@ def test_each_moment_of_a_recording_has_its_step(changes, engine, sentence):
 def test_what_was_looked_at_is_followed_by_the_step_after_it():
     seen = {Do.FIT, Do.RESULT}
     assert next_step(session(State.IDLE), BAD, seen=seen).do is Do.CHECK
-    assert next_step(session(State.REVIEW), ENGINE, seen=seen) == Step("run again (5 min)", Do.RUN)
+    again = Step("run again ({length})", Do.RUN, values={"length": "5 min"})
+    assert next_step(session(State.REVIEW), ENGINE, seen=seen) == again
     assert next_step(session(State.REVIEW, kind="replay"), ENGINE, seen=seen).do is Do.NEW
 
 
