@@ -1494,6 +1494,14 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>trainiert mit</translation>
     </message>
     <message>
+      <source>The demo calibrates by itself.</source>
+      <translation>Die Demo kalibriert von selbst.</translation>
+    </message>
+    <message>
+      <source>Only this stream is shown: make a session of it to calibrate (Ctrl+Return).</source>
+      <translation>Nur dieser Stream wird gezeigt: zum Kalibrieren eine Sitzung daraus machen (Strg+Eingabe).</translation>
+    </message>
+    <message>
       <source>Checking streams, electrodes, sound and disk …</source>
       <translation>Streams, Elektroden, Ton und Festplatte werden geprüft …</translation>
     </message>
@@ -2660,6 +2668,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>Electrodes on the head</source>
       <translation>Elektroden auf dem Kopf</translation>
+    </message>
+    <message>
+      <source>No electrode needs work</source>
+      <translation>Keine Elektrode braucht Arbeit</translation>
     </message>
     <message>
       <source>Electrodes, the worst first</source>

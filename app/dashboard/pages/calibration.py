@@ -157,6 +157,10 @@ class Calibration(Panel):
         if not now.session_live:
             return 0, tr("No session: start one on the start page (Ctrl+0).")
         if not now.supports("calibrate"):
+            if now.kind == "demo":
+                return -1, tr("The demo calibrates by itself.")
+            if now.kind == "view":
+                return -1, tr("Only this stream is shown: make a session of it to calibrate (Ctrl+Return).")
             return -1, tr("A replay cannot be calibrated.")
         if now.failure and now.state in ("idle", "review"):
             return 0, now.failure

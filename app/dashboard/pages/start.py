@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QListWidget,
     QListWidgetItem,
     QPushButton,
     QStackedWidget,
@@ -28,7 +27,7 @@ from earmark.app.dashboard.frame.icons import application_icon
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.new_session import NewSession
-from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.dashboard.panels.panel import ListOrHint, Reading
 from earmark.app.looks import APART, NEAR, PAGE, TITLE
 
 CHOICES = (
@@ -51,7 +50,7 @@ CHOICES = (
 EMPTY = tr("No session was opened yet. Make one, or drop a session.toml or a folder onto this window.")
 
 
-class RecentList(QListWidget):
+class RecentList(ListOrHint):
     """The sessions opened last; Delete removes one from the list.
 
     Attributes
@@ -63,7 +62,7 @@ class RecentList(QListWidget):
     opened = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(EMPTY)
         self.setAccessibleName(tr("Recent sessions"))
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(True)
@@ -100,14 +99,6 @@ class RecentList(QListWidget):
             self._open(item)
         else:
             super().keyPressEvent(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if not self.count():
-            painter = QPainter(self.viewport())
-            painter.setPen(self.palette().placeholderText().color())
-            around = self.viewport().rect().adjusted(16, 16, -16, -16)
-            painter.drawText(around, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), EMPTY)
 
     def remove_current(self) -> None:
         """Remove the selected session from the list."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidgetItem, QSizePolicy, QVBoxLayout
 
 from earmark.app.dashboard.data.faults import Fault, Light, brief, faults_of
 from earmark.app.dashboard.data.snapshot import Snapshot
@@ -16,7 +16,7 @@ from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.head import NEAR, Head
-from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.dashboard.panels.panel import ListOrHint, Panel, View
 from earmark.app.dashboard.panels.traces import why_no_signal
 from earmark.app.looks import LARGE
 
@@ -165,13 +165,13 @@ class _Head(Head):
                 painter.drawEllipse(place, radius, radius)
 
 
-class _List(QListWidget):
+class _List(ListOrHint):
     """The electrodes in words, the worst first; Enter does what a click on the head does."""
 
     toggled = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(tr("No electrode needs work"))
         self.setAccessibleName(tr("Electrodes, the worst first"))
         self.itemDoubleClicked.connect(lambda item: self.toggled.emit(item.data(Qt.ItemDataRole.UserRole)))
 

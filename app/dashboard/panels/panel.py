@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QLabel, QListWidget, QSizePolicy, QWidget
 
 from earmark.app.dashboard.data.history import History
 from earmark.app.dashboard.data.recent import Recent
@@ -14,7 +14,7 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.panels.time_axis import TimeCursor
-from earmark.app.looks import LARGE
+from earmark.app.looks import APART, LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,22 @@ class Empty(QLabel):
         policy.setRetainSizeWhenHidden(True)  # the buttons beside it keep their widths
         message.setSizePolicy(policy)
         message.setVisible(not content.isHidden())
+
+
+class ListOrHint(QListWidget):
+    """List that says in its middle why it is empty, or what to do."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__()
+        self._hint = hint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().placeholderText().color())
+            around = self.viewport().rect().adjusted(APART, APART, -APART, -APART)
+            painter.drawText(around, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), self._hint)
 
 
 class Reading(QLabel):

@@ -32,3 +32,11 @@ def test_decoder_of_an_earlier_session_is_never_discarded(qapp, theme):
 def test_without_a_decoder_in_the_folder_the_calibration_begins_at_once(qapp, theme):
     words = Controls()._between(now(State.READY, trained=False))
     assert words == "The decoder is no better than guessing: calibrate again (Ctrl+3)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("replay", "A replay cannot"), ("demo", "The demo calibrates by itself"), ("view", "make a session of it")],
+)
+def test_page_says_why_this_is_not_calibrated(qapp, theme, kind, words):
+    assert words in Calibration()._where(now(State.RUNNING, kind=kind, commands=()))[1]
