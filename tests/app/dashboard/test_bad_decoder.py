@@ -39,4 +39,4 @@ def test_without_a_decoder_in_the_folder_the_calibration_begins_at_once(qapp, th
     [("replay", "A replay cannot"), ("demo", "The demo calibrates by itself"), ("view", "make a session of it")],
 )
 def test_page_says_why_this_is_not_calibrated(qapp, theme, kind, words):
-    assert words in Calibration()._where(now(State.RUNNING, kind=kind, commands=()))[1]
+    assert words in Calibration()._where(now(State.RUNNING, kind=kind, commands=("mute",)))[1]
