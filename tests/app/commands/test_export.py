@@ -269,23 +269,32 @@ source = "speech:ada"
 """
 
 
-def test_sound_files_are_stimuli_with_their_positions(tmp_path, monkeypatch):
-    from earmark.app.config.sound import SPEECH
-
-    folder = tmp_path / "study" / "a"
-    folder.mkdir(parents=True)
-    soundfile.write(folder / "joe.wav", np.zeros(4800), 48_000)
+@pytest.fixture
+def heard(monkeypatch):
+    """Recordings have these talkers, and state which frames of their files were heard."""
     start = HeardLine("start", 0, None, -1, (0.0, 0.0), 0.0, 0.0, False, (0.0, 0.0), 0, (None, None), (48_000, 96_000))
     first = dataclasses.replace(start, heard="control", frame=4800, dac=BEGIN + 0.1, positions=())
-    cue = benchmarks.sessions._cue
+    cue, config = benchmarks.sessions._cue, benchmarks.sessions.CONFIG
 
     def cue_with_sound(live, at, name):
         for line in (start, first) if at == BEGIN + 1 else ():
             live._writer.journal(at, line)
         cue(live, at, name)
 
-    monkeypatch.setattr(benchmarks.sessions, "CONFIG", benchmarks.sessions.CONFIG.replace("[attention]", SOUND))
+    def names(sound):
+        monkeypatch.setattr(benchmarks.sessions, "CONFIG", config.replace("[attention]", sound))
+
     monkeypatch.setattr(benchmarks.sessions, "_cue", cue_with_sound)
+    return names
+
+
+def test_sound_files_are_stimuli_with_their_positions(heard, tmp_path):
+    from earmark.app.config.sound import SPEECH
+
+    folder = tmp_path / "study" / "a"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "joe.wav", np.zeros(4800), 48_000)
+    heard(SOUND)
     for number in (1, 2):
         write_session(folder / f"calibration-{number}.xdf", FOUR, seed=number)
     exported(tmp_path / "study", tmp_path / "out")
@@ -306,6 +315,28 @@ def test_sound_files_are_stimuli_with_their_positions(tmp_path, monkeypatch):
     assert all(
         row["stim_file"] == "n/a" for events in (tmp_path / "without").rglob("*_events.tsv") for row in rows(events)
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("study/a/joe.wav", "it is not sound"), ("id.raw", "it is outside"), ("story.wav", "it is outside")],
+)
+def test_only_sound_of_the_study_is_copied_unless_its_folder_is_named(heard, tmp_path, source, words):
+    """A recording from elsewhere could name any file of this machine, and data sets are published."""
+    file = tmp_path / source
+    heard(SOUND.replace("joe.wav", str(file)))
+    write_session(tmp_path / "study" / "a" / "calibration-1.xdf", FOUR)
+    if file.name == "story.wav":
+        soundfile.write(file, np.zeros(4800), 48_000)
+    else:
+        file.write_bytes(b"a secret\n" * 1000)
+    said = exported(tmp_path / "study", tmp_path / "out")
+    assert words in said
+    assert [one.name for one in (tmp_path / "out" / "stimuli" / "audio").iterdir()] == ["ada.ogg"]
+    exported(tmp_path / "study", tmp_path / "named", "--sounds", str(tmp_path))
+    copied = sorted(one.name for one in (tmp_path / "named" / "stimuli" / "audio").iterdir())
+    assert copied == (["ada.ogg", "story.wav"] if file.name == "story.wav" else ["ada.ogg"])
+    assert "not copied" not in exported(tmp_path / "study", tmp_path / "without", "--without-stimuli")
 
 
 def intracranial(monkeypatch):
