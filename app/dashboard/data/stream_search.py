@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from shiboken6 import isValid
@@ -52,6 +53,17 @@ class StreamSearch(QObject):
             self._busy = False
         if isValid(self):  # else the window was closed meanwhile
             self.found.emit(streams)
+
+
+def found_again_by(stream: dict[str, Any]) -> dict[str, str]:
+    """Return the key and the value by which a session finds a stream again: its source_id, or else its name.
+
+    A source_id that pylsl generated does not last: the sender's next process has another. Empty without both.
+    """
+    from earmark.devices.sources.lsl_search import lasting
+
+    known = {"source_id": lasting(stream["source_id"]), "name": stream["name"]}
+    return dict([(key, value) for key, value in known.items() if value][:1])
 
 
 def eeg_first(streams: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from earmark.app.dashboard.data.stream_search import found_again_by
+
 if TYPE_CHECKING:
     from earmark.app.session.view import StreamView
 
@@ -41,6 +43,7 @@ class Viewed:
     def keep_bads(self, settings: dict[str, Any]) -> None:
         """Add the electrodes that were marked as bad to the settings of a session, if it is for the same stream."""
         eeg = settings["streams"]["eeg"]
-        key = "source_id" if "source_id" in eeg else "name"
-        if self._view is not None and self.stream is not None and eeg.get(key) == self.stream[key] and self._view.bads:
+        if self._view is None or self.stream is None or not self._view.bads:
+            return
+        if found_again_by(self.stream).items() <= eeg.items():
             eeg["bads"] = list(self._view.bads)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from earmark.app.dashboard.data.stream_search import StreamSearch, eeg_first
+from earmark.app.dashboard.data.stream_search import StreamSearch, eeg_first, found_again_by
 from earmark.app.dashboard.frame.spin_box import NumberBox
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.new_sound import Sound
@@ -253,8 +253,7 @@ class NewSession(QWidget):
     def settings(self) -> dict[str, Any]:
         """Changes of ``session.toml``."""
         stream = self.amplifier.currentData()
-        key = "source_id" if stream["source_id"] else "name"
-        eeg = {"type": stream["type"] or None} | ({key: stream[key]} if stream[key] else {})
+        eeg = {"type": stream["type"] or None} | found_again_by(stream)
         return {"streams": {"eeg": eeg}, "sound": self.sound.settings | {"talkers": self.talkers.settings}}
 
     @property

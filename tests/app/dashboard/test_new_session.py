@@ -175,6 +175,22 @@ def test_stream_that_is_looked_at_is_the_amplifier_of_the_form(qtbot, form):
     assert form.settings["streams"]["eeg"]["name"] == "bipolar", "slow to answer, but still chosen"
 
 
+def test_source_id_of_a_single_process_is_not_kept_and_marks_are_all_the_same(form):
+    from types import SimpleNamespace
+
+    drawn = AMPLIFIER | {"source_id": "-3141592653589793238"}
+    form.shown._new_session(drawn)
+    settings = form.settings
+    assert settings["streams"]["eeg"] == {"type": "EEG", "name": "amp"}
+    viewed = form.shown.viewed
+    viewed.stream, viewed._view = drawn, SimpleNamespace(bads=("Cz",), close=lambda: None)
+    viewed.keep_bads(settings)
+    assert settings["streams"]["eeg"]["bads"] == ["Cz"]
+    viewed.stream = AMPLIFIER
+    viewed.keep_bads(other := form.settings)
+    assert "bads" not in other["streams"]["eeg"], "that stream would be found by its source_id"
+
+
 def test_simulated_amplifier_makes_a_rehearsal(form, tmp_path, monkeypatch):
     rehearsed = []
     monkeypatch.setattr(form.shown.launcher, "rehearse", lambda *paths: rehearsed.extend(paths))
