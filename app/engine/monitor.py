@@ -41,7 +41,13 @@ def watching(config: Config) -> Config:
 
 
 def viewing(stream: StreamSelector) -> Config:
-    """Return a configuration with a graph that only assesses the electrodes of an LSL stream."""
+    """Return a configuration with a graph that only assesses the electrodes of an LSL stream.
+
+    Raises
+    ------
+    ConfigError
+        If ``stream`` has neither a name, nor a type, nor a source_id.
+    """
     table = {key: value for key, value in asdict(stream).items() if value}
     return _assessing("eeg", table, "the stream", Path())
 

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -91,21 +92,21 @@ class Supervisor:
         self.faults: Faults | None = None
         #: Commands that are not offered, because the session does these things by itself.
         self.withheld: frozenset[str] = frozenset()
-        folder.mkdir(parents=True, exist_ok=True)
         #: Set by the command ``shutdown``.
         self.ended = threading.Event()
         #: Status of the recording at the last check of the disk, and the time of that check.
         self._disk: RecordingStatus | None = None
         self._disk_at = -math.inf
         self._beat, self._stop = 0, threading.Event()
-        self._board = StatusBoard(SessionStatus)
-        try:
+        with ExitStack() as undone:  # what was started ends if this is refused
+            undone.callback(self.session.close)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._board = StatusBoard(SessionStatus)
+            undone.callback(self._board.close)
             self._server = Server(
                 folder, partial(carry_out, self), {"board": self._board.name, "pid": os.getpid(), "kind": kind}
             )
-        except BaseException:
-            self._board.close()
-            raise
+            undone.pop_all()
         self._thread = threading.Thread(target=self._publish, name="board", daemon=True)
         self._thread.start()
 

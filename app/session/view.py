@@ -31,18 +31,20 @@ class StreamView:
 
     Raises
     ------
-    earmark.devices.processes.limits.LimitError, OSError
-        If a limit of this machine is too low, or there is no room for a process.
+    ConfigError, earmark.devices.processes.limits.LimitError, OSError
+        If ``stream`` has neither a name, nor a type, nor a source_id, a limit of this machine is too low, or there is
+        no room for a process.
     """
 
     def __init__(self, stream: StreamSelector) -> None:
         check_limits()
+        config = viewing(stream)  # before anything is made that would remain
         self.events = SessionEvents()
         #: Electrodes that are marked as bad.
         self.bads: tuple[str, ...] = ()
         self._muted, self._beat, self._closing = False, 0, threading.Event()
         self._board = StatusBoard(SessionStatus)
-        self._monitor = Monitor(viewing(stream), self.events.add)
+        self._monitor = Monitor(config, self.events.add)
         self._monitor.active = True
         self._thread = threading.Thread(target=self._publish, name="board", daemon=True)
         self._thread.start()

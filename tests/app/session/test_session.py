@@ -19,7 +19,7 @@ from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, QuestionConfig, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
 from earmark.app.engine.status import why_unusable
-from earmark.app.session.channel import Refused
+from earmark.app.session.channel import ChannelError, Refused
 from earmark.app.session.learning import LearningJob
 from earmark.app.session.session import Session
 from earmark.app.session.states import NEXT, SessionError
@@ -27,8 +27,10 @@ from earmark.app.session.supervisor import Supervisor
 from earmark.app.session.task import SessionTask
 from earmark.app.session.terminal import press, status_line
 from earmark.app.session.training import TrainingError
+from earmark.app.session.view import StreamView
 from earmark.app.status import Check, LearningStatus, State, Trim
 from earmark.devices.files.decoder_folder import Facts
+from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.pipeline.attention.emissions import Emissions, EmissionsError
 from earmark.pipeline.control import Mute, Override, SessionChanged
 from earmark.pipeline.control import Session as ControlSession
@@ -622,6 +624,41 @@ def test_attend_of_the_demo_works_only_during_a_run(rig, tmp_path, monkeypatch):
                 supervisor.do_attend("b")
         supervisor.session.state = State.IDLE
     assert told == ["b", "b"]
+
+
+@pytest.mark.parametrize("refusal", ["another session", "a file"])
+def test_refused_session_leaves_nothing_that_shows_the_signal(rig, tmp_path, monkeypatch, refusal):
+    monitors = []
+
+    class FakeMonitor:
+        def __init__(self, config, on_event):
+            self.active, self.closed, self.process, self.ch_names = False, False, None, ()
+            monitors.append(self)
+
+        def close(self):
+            self.closed = True
+
+    rig()
+    monkeypatch.setattr(earmark.app.session.session, "Monitor", FakeMonitor)
+    config, folder = parse_config(TEXT, "test", tmp_path), tmp_path / "taken"
+    if refusal == "a file":
+        folder.touch()
+        with pytest.raises(FileExistsError):
+            Supervisor(config, folder, Protocol(), watch=True)
+    else:
+        with Supervisor(config, folder, Protocol(), watch=True):
+            with pytest.raises(ChannelError, match="already under way"):
+                Supervisor(config, folder, Protocol(), watch=True)
+            assert [one.closed for one in monitors] == [False, True]
+    assert all(one.closed for one in monitors)
+
+
+def test_view_that_is_refused_leaves_no_board(monkeypatch):
+    boards = []
+    monkeypatch.setattr("earmark.app.session.view.StatusBoard", boards.append)
+    with pytest.raises(ConfigError, match="set name, type or source_id"):
+        StreamView(StreamSelector())
+    assert boards == []
 
 
 def test_failed_training_reports_the_reason(rig, monkeypatch):
