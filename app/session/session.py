@@ -396,8 +396,9 @@ class Session:
                     else f"{channel} is not in {where}: the signal itself is bad, or a pattern there matches its name"
                 )
             self.config = with_bads(self.config, name, [*bads, channel] if on else [b for b in bads if b != channel])
+            self.checks = []  # they were made with other channels
             if self.state is State.READY:
-                self._set_state(State.IDLE)  # the checks were made with other channels
+                self._set_state(State.IDLE)
         self._log_action(f"operator: channel {channel} is {'bad' if on else 'good again'}")
 
     # Running

@@ -373,7 +373,7 @@ def test_channel_marked_as_bad_is_masked_from_the_next_check_on(rig):
     session.check()
     assert session.state is State.READY
     session.mark_bad("Cz")
-    assert session.state is State.IDLE, "the checks were made with this channel"
+    assert (session.state, session.checks) == (State.IDLE, []), "the checks were made with this channel"
     assert one.events[-1] == "operator: channel Cz is bad"
     session.mark_bad("T7")
     session.mark_bad("Cz", False)
@@ -382,6 +382,7 @@ def test_channel_marked_as_bad_is_masked_from_the_next_check_on(rig):
         session.mark_bad("Cz", False)
     with pytest.raises(SessionError, match=r"T7 is in 'bads' of .* already"):
         session.mark_bad("T7")
+    assert session.checks == []
     session.check()
     session.run(Mode.CLOSED, RunPlan(), 600.0)
     assert FakeLoop.made[0].config.streams["eeg"].bads == ("T7",)
