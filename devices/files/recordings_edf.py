@@ -223,9 +223,9 @@ def _rate(path: Path, layout: EdfLayout, channels: Sequence[Channel], wanted: st
         n = chosen[0]
     elif electrodes and len(rates) > 1:
         groups = "; ".join(f"{hz(n)} Hz: {', '.join(c.name for c in electrodes if c.n == n)}" for n in sorted(rates))
+        most = hz(max(rates, key=lambda n: (rates[n], n)))
         raise RecordingError(
-            f"{path}: electrodes have several sampling rates ({groups}). Choose one as the stream, as in "
-            f"--stream {hz(max(rates, key=lambda n: (rates[n], n)))}"
+            f"{path}: electrodes have several sampling rates, choose one as the stream, such as '{most} Hz': {groups}"
         )
     else:
         n = max(rates, key=lambda n: (rates[n], n))

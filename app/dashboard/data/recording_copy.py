@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,9 +30,13 @@ SPARE = 1 << 30
 
 
 class RecordedStream(NamedTuple):
-    """A stream of a recording: its number in the file, and what it declares; the rate is 0 if it is irregular."""
+    """A stream of a recording, and what it declares; the rate is 0 if it is irregular.
 
-    number: int
+    ``number`` is that in an XDF file. All channels of an EDF or BDF file with the same rate count as a stream: their
+    names, and the rate as its number.
+    """
+
+    number: str
     name: str
     type: str
     n_channels: int
@@ -118,12 +123,34 @@ def copy_recording(path: Path, stream: str, target: Path) -> dict[str, Any]:
 
 
 def streams_of(path: Path) -> Iterator[RecordedStream]:
-    """List the streams of an XDF file; none for other files, and for what is not XDF."""
+    """List the streams of an XDF, EDF or BDF file; none for other files, and for what cannot be read."""
+    match path.suffix.lower():
+        case ".xdf":
+            yield from _streams_of_xdf(path)
+        case ".edf" | ".bdf":
+            yield from _rates_of_edf(path)
+
+
+def _rates_of_edf(path: Path) -> Iterator[RecordedStream]:
+    from earmark.devices.files.recording import RecordingError, in_words
+    from earmark.devices.files.recordings_edf import read_layout
+
+    try:
+        with in_words(path):
+            layout = read_layout(path, {})
+            for n in sorted({channel.n for channel in layout.channels}, reverse=True):
+                channels, sfreq = [one for one in layout.channels if one.n == n], n / layout.record_s
+                kind = Counter(one.kind for one in channels).most_common(1)[0][0].upper()
+                names = ", ".join(one.name for one in channels)
+                yield RecordedStream(f"{sfreq:g}", names, kind, len(channels), sfreq)
+    except RecordingError:  # the reader of recordings says why
+        return
+
+
+def _streams_of_xdf(path: Path) -> Iterator[RecordedStream]:
     from earmark.devices.files.xdf import STREAM_HEADER, XdfError, read_chunks
     from earmark.devices.sources.lsl_description import StreamError, describe_xml
 
-    if path.suffix.lower() != ".xdf":
-        return
     seen = set()
     try:
         for chunk in read_chunks(path):
@@ -133,9 +160,10 @@ def streams_of(path: Path) -> Iterator[RecordedStream]:
             try:
                 said = describe_xml(chunk.content.decode(errors="replace"))
             except StreamError as error:
-                yield RecordedStream(chunk.stream_id, f"damaged: {error}", "", 0, 0.0)
+                yield RecordedStream(str(chunk.stream_id), f"damaged: {error}", "", 0, 0.0)
                 continue
-            yield RecordedStream(chunk.stream_id, said.spec.name, said.type, said.spec.n_channels, said.spec.sfreq)
+            spec = said.spec
+            yield RecordedStream(str(chunk.stream_id), spec.name, said.type, spec.n_channels, spec.sfreq)
     except (XdfError, OSError):  # the reader of recordings says why
         return
 

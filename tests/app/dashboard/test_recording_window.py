@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -158,6 +159,28 @@ def test_one_of_several_streams_is_chosen(qtbot, window, tmp_path):
     assert shown.sweep.ch_names == NAMES
 
 
+@pytest.mark.parametrize(("name", "file", "signal_of"), [
+    ("Sleep.EDF", edfio.Edf, edfio.EdfSignal), ("sleep.bdf", edfio.Bdf, edfio.BdfSignal),
+])  # fmt: skip
+def test_rate_of_an_edf_recording_is_chosen_like_a_stream(qtbot, window, tmp_path, name, file, signal_of):
+    heights, physical = np.arange(10.0), (-100.0, 100.0)
+    signals = [
+        signal_of(np.resize(heights, 10 * sfreq), sfreq, label=label, physical_dimension="uV", physical_range=physical)
+        for label, sfreq in (("EEG Fp1", 256), ("EEG Fp2", 256), ("EEG C3", 128), ("Resp", 16))
+    ]
+    file(signals).write(tmp_path / name)
+    shown = window(tmp_path / name)
+    assert "electrodes have several sampling rates" in shown.words.text()
+    assert "--stream" not in shown.words.text()
+    assert shown.words.text().endswith("Double-click a stream to show it")
+    rows = [[shown.streams.item(row, k).text() for k in range(4)] for row in range(shown.streams.rowCount())]
+    assert [row[0] for row in rows] == ["Fp1, Fp2", "C3", "Resp"]
+    assert [row[2:] for row in rows] == [["2", "256"], ["1", "128"], ["1", "16"]]
+    shown.streams.itemDoubleClicked.emit(shown.streams.item(1, 0))
+    qtbot.waitUntil(lambda: shown._job is None, timeout=240_000)
+    assert (shown.sweep.ch_names, shown.sweep.recording.sfreq) == (("C3",), 128.0)
+
+
 def test_filter_has_settled_where_a_page_begins(window, tmp_path):
     shown = window(record(tmp_path / "ramp.xdf", gap_s=0.0))
     shown.traces._band.setCurrentText("0.5–40 Hz")
@@ -176,6 +199,7 @@ def test_filter_has_settled_where_a_page_begins(window, tmp_path):
         ("header.xdf", xdf.MAGIC + b"\x01\x05", "no stream"),
         ("damaged.xdf", xdf.MAGIC + xdf.stream_header(1, "<info>"), "damaged"),
         ("huge.xdf", xdf.MAGIC + b"\x08" + (1 << 60).to_bytes(8, "little") + b"\x03\x00", ""),
+        ("damaged.edf", b"0" + b" " * 300, "is damaged"),
         ("photo.png", b"\x89PNG", "its suffix is not one of"),
     ],
 )
