@@ -11,6 +11,21 @@ from earmark.app.dashboard.frame.markers import N_MARKERS
 
 if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
+    from earmark.app.dashboard.panels.traces import Traces
+
+
+def trace_actions(traces: Traces) -> dict[str, Callable[[], object]]:
+    """Return the functions to call that change how traces are shown, indexed as :func:`key_actions`."""
+    return {
+        "larger": lambda: traces.zoom(1),
+        "smaller": lambda: traces.zoom(-1),
+        "shorter": lambda: traces.step_length(-1),
+        "longer": lambda: traces.step_length(1),
+        "filter": traces.next_band,
+        "page": traces.next_page_size,
+        "before": lambda: traces.turn_page(-1),
+        "after": lambda: traces.turn_page(1),
+    }
 
 
 def key_actions(window: Window) -> dict[str, Callable[[], object]]:
@@ -38,16 +53,9 @@ def key_actions(window: Window) -> dict[str, Callable[[], object]]:
         "equal": lambda: window.send("override", {"talker": "equal"}),
         "decode": lambda: window.send("override", {"talker": None}),
         "freeze": window.live.traces.freeze.toggle,
-        "larger": lambda: window.live.traces.zoom(1),
-        "smaller": lambda: window.live.traces.zoom(-1),
-        "shorter": lambda: window.live.traces.step_length(-1),
-        "longer": lambda: window.live.traces.step_length(1),
-        "filter": window.live.traces.next_band,
-        "page": window.live.traces.next_page_size,
+        **trace_actions(window.live.traces),
         "mode": lambda: window.focus(window.live.controls.mode),
         "length": lambda: window.focus(window.live.controls.seconds),
-        "before": lambda: window.live.traces.turn_page(-1),
-        "after": lambda: window.live.traces.turn_page(1),
         "participant": window.toggle_participant,
         "theme": window.toggle_theme,
         "reset": window.live.reset_layout,

@@ -84,6 +84,12 @@ KEYS: dict[str, Key] = {
     "about": Key(tr("&Help"), tr("&About Earmark"), "Ctrl+F1"),
 }
 
+#: Keys that only work in the window of the session: other windows have traces of their own, or would take the letters of
+#: a note for keys.
+IN_ONE_WINDOW = frozenset(
+    {"freeze", "larger", "smaller", "shorter", "longer", "filter", "page", "before", "after", "note"}
+)
+
 
 class EscapeMutes(QObject):
     """Makes ``Esc`` mute and do nothing else, whichever window, menu or list has the keyboard focus.

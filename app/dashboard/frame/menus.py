@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
-from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.frame.keys import IN_ONE_WINDOW, KEYS
 from earmark.app.dashboard.language import LANGUAGE, LANGUAGES
 
 
@@ -31,7 +31,7 @@ def fill_menus(
             action.setText(f"{key.words}\tEsc")
         else:
             action.setShortcut(QKeySequence(key.keys))
-            if not key.keys.isdigit():  # digits answer questions in other windows
+            if not key.keys.isdigit() and name not in IN_ONE_WINDOW:  # digits answer questions in other windows
                 action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
         if name in does:
             action.triggered.connect(lambda _=False, do=does[name]: do())

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -25,7 +25,9 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.recording_copy import RecordingCopy
+from earmark.app.dashboard.frame.actions import trace_actions
 from earmark.app.dashboard.frame.format import clock
+from earmark.app.dashboard.frame.keys import KEYS
 from earmark.app.dashboard.frame.tips import tip
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
@@ -72,6 +74,8 @@ class RecordingWindow(QWidget):
         self.traces = Traces(self.sweep)
         self.traces.restore(settings)
         self.traces.hide_live()
+        for key, change in trace_actions(self.traces).items():
+            QShortcut(QKeySequence(KEYS[key].keys), self, change)
         self.bar = QScrollBar(Qt.Orientation.Horizontal)
         self.bar.setAccessibleName(tr("Position in the recording"))
         self.bar.valueChanged.connect(lambda value: self.sweep.go(value / STEPS))

@@ -870,6 +870,42 @@ def test_every_key_is_unique_and_has_its_effect(qtbot, session, window):
     assert not trim.hasFocus()
 
 
+def test_keys_of_traces_change_those_of_the_window_in_front(qtbot, window, settings, tmp_path):
+    from earmark.app.dashboard.frame.recording_window import RecordingWindow
+
+    def chosen(traces):
+        boxes = traces._band, traces._page_size, traces._scale, traces._length
+        return [*(box.currentIndex() for box in boxes), traces.freeze.isChecked()]
+
+    def press(one):
+        one.activateWindow()
+        qtbot.waitUntil(one.isActiveWindow, timeout=60_000)
+        for key in (Qt.Key.Key_F, Qt.Key.Key_C, Qt.Key.Key_Plus, Qt.Key.Key_BracketLeft, Qt.Key.Key_F8, Qt.Key.Key_N):
+            qtbot.keyClick(one, key)
+
+    shown = window()
+    recording = RecordingWindow(tmp_path / "none.xdf", settings, shown)
+    recording.show()
+    band, pages, scale, length, frozen = chosen(shown.live.traces)
+    changed = [band + 1, pages + 1, scale - 1, length - 1]
+    press(recording)
+    assert chosen(recording.traces) == [*changed, False]
+    assert chosen(shown.live.traces) == [band, pages, scale, length, frozen]
+    assert shown.pages.currentIndex() == PAGES.index("start"), "no note is begun behind it"
+    press(shown)
+    assert chosen(shown.live.traces) == [*changed, True]
+    assert chosen(recording.traces) == [*changed, False]
+    assert shown.pages.currentIndex() == PAGES.index("live")
+    dock = shown.live.docks["events"]
+    dock.setFloating(True)
+    dock.show()
+    dock.activateWindow()
+    qtbot.waitUntil(dock.isActiveWindow, timeout=60_000)
+    qtbot.keyClick(dock, Qt.Key.Key_F)
+    assert chosen(shown.live.traces)[0] == band + 2, "panels of the window itself"
+    recording.close()
+
+
 def test_keys_for_eight_talkers_are_shown_only_with_eight_talkers(qtbot, session, window):
     two, eight = session(talkers=2), session("bob", talkers=8)
     shown = window(two.folder)
