@@ -62,7 +62,7 @@ def stated_impedances(description: StreamDescription) -> dict[str, float]:
     return found
 
 
-def order_of(impedances: StreamSpec, electrodes: Sequence[str]) -> list[str]:
+def order_of(impedances: StreamSpec, electrodes: Sequence[str], same_sender: bool) -> list[str]:
     """Return the electrode of each value of a stream of impedances; an empty name for values of none.
 
     Parameters
@@ -71,21 +71,26 @@ def order_of(impedances: StreamSpec, electrodes: Sequence[str]) -> list[str]:
         Of the stream of impedances.
     electrodes : sequence of str
         Names of the electrodes, in the order of their stream.
+    same_sender : bool
+        Whether the values certainly are of these electrodes, so that their number suffices. Else they may be those of
+        another cap on the same computer.
 
     Raises
     ------
     StreamError
-        If neither the names nor the number of the values fit.
+        If no name fits, and the number does not fit or does not suffice.
     """
     known = {name.casefold(): name for name in electrodes}
     named = [known.get(label.casefold(), "") for label in impedances.ch_names]
     if any(named):
         return named
-    if impedances.n_channels == len(electrodes):
+    fits = impedances.n_channels == len(electrodes)
+    if fits and same_sender:
         return list(electrodes)
+    why = ", and its source_id does not begin like theirs, so they may be those of another cap" if fits else ""
     raise StreamError(
         f"stream {impedances.name!r} has {impedances.n_channels} impedances with other names for {len(electrodes)} "
-        "electrodes: not used"
+        f"electrodes{why}: not used"
     )
 
 
@@ -127,7 +132,7 @@ class Impedances:
                     info = self._find(search)
                 if info is not None:
                     self._receive(info)
-            except (StreamError, pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+            except (StreamError, RuntimeError) as error:  # pylsl raises RuntimeError and kinds of it
                 self.problem = str(error)
             self._stop.wait(LOOK_S)
 
@@ -137,11 +142,15 @@ class Impedances:
         while not self._stop.is_set() and not (found and search.settled):
             found = search.wait(LOOK_S, at_least=1)
         if len(found) > 1:
-            mine = self._described.source_id
-            found = [one for one in found if mine and one.source_id().startswith(mine)]
+            found = [one for one in found if self._is_ours(one.source_id())]
             if len(found) != 1:
                 raise StreamError("several streams of impedances are on this computer: stop all but one")
         return found[0] if found else None
+
+    def _is_ours(self, source_id: str) -> bool:
+        """Whether a stream certainly is of the sender of the electrodes."""
+        mine = self._described.source_id
+        return bool(mine) and source_id.startswith(mine)
 
     def _receive(self, info: pylsl.StreamInfo) -> None:
         inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False)
@@ -150,7 +159,7 @@ class Impedances:
             spec = said.spec
             if DTYPES[said.format] is None:
                 raise StreamError(f"stream {spec.name!r} has texts instead of impedances: not used")
-            names = order_of(spec, self.names)
+            names = order_of(spec, self.names, self._is_ours(said.source_id))
             factors = [kohm_per(unit) for unit in spec.units]
             if None in factors:
                 raise StreamError(f"stream {spec.name!r} does not state its unit, such as kOhm: not used")

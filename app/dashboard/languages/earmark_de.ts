@@ -2698,6 +2698,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>gut</translation>
     </message>
     <message>
+      <source>This value stays until the amplifier measures again.</source>
+      <translation>Dieser Wert bleibt, bis der Verstärker neu misst.</translation>
+    </message>
+    <message>
       <source>Preparing the map …</source>
       <translation>Die Karte wird vorbereitet …</translation>
     </message>

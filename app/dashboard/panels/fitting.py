@@ -19,6 +19,7 @@ from earmark.app.dashboard.panels.head import NEAR, Head
 from earmark.app.dashboard.panels.panel import ListOrHint, Panel, View
 from earmark.app.dashboard.panels.traces import why_no_signal
 from earmark.app.looks import LARGE
+from earmark.app.status import ImpedanceStatus
 
 #: Smallest and largest radius of an electrode, and font sizes of its name, in pixels.
 RADIUS, NAME_PX = (5.0, 24.0), (8, 13)
@@ -51,6 +52,11 @@ def too_high(now: Snapshot, name: str) -> bool:
     return stated is not None and stated.kohm.get(name, 0.0) > stated.limit_kohm  # False without a limit
 
 
+def _is_recent(stated: ImpedanceStatus) -> bool:
+    """Whether the values are measured again and again; values from before the stream began have no age."""
+    return stated.age_s < STALE_S
+
+
 def kohm_words(now: Snapshot, name: str) -> str:
     """Return the impedance of an electrode and, if it is not recent, its age; empty if it is not known."""
     stated = now.impedance
@@ -60,7 +66,7 @@ def kohm_words(now: Snapshot, name: str) -> str:
     value = f"{kohm:.0f} kΩ" if kohm >= 100 else f"{kohm:.3g} kΩ"
     if math.isnan(stated.age_s):
         return tr("{value} before the stream began", value=value)
-    return value if stated.age_s < STALE_S else tr("{value} {age_s} ago", value=value, age_s=age(stated.age_s))
+    return value if _is_recent(stated) else tr("{value} {age_s} ago", value=value, age_s=age(stated.age_s))
 
 
 def advice(now: Snapshot, name: str, fault: Fault) -> str:
@@ -307,6 +313,8 @@ class Fitting(Panel):
                     limit_kohm=now.impedance.limit_kohm,
                 )
             )
+            if not _is_recent(now.impedance):
+                lines.append(tr("This value stays until the amplifier measures again."))
         elif words := kohm_words(now, name):
             lines.append(f"{words}.")
         lines = lines or [tr("good")]

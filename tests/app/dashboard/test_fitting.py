@@ -169,6 +169,10 @@ def test_impedances_are_shown_as_stated(qtbot, fitting):
     qtbot.waitUntil(lambda: panel.reason.text() == "O1: 61 kΩ, above 20 kΩ. Improve the contact.")
     one.ask("set", impedance=stated | {"age_s": 75.0})
     qtbot.waitUntil(lambda: "▲  O1  61 kΩ 75 s ago" in lines(), timeout=120_000)
+    advice = "Improve the contact. This value stays until the amplifier measures again."
+    qtbot.waitUntil(lambda: panel.reason.text() == f"O1: 61 kΩ 75 s ago, above 20 kΩ. {advice}")
+    one.ask("set", impedance=stated | {"age_s": float("nan")})
+    qtbot.waitUntil(lambda: panel.reason.text() == f"O1: 61 kΩ before the stream began, above 20 kΩ. {advice}")
     one.ask("set", impedance=stated | {"kohm": {}, "problem": "The stream does not state its unit"})
     qtbot.mouseMove(panel.head, QPoint(2, 2))
     qtbot.waitUntil(lambda: panel.reason.text() == f"{HINT} The stream does not state its unit", timeout=120_000)

@@ -85,12 +85,14 @@ def test_metadata_are_read_as_kohm():
 
 
 def test_values_are_matched_by_names_or_by_number():
-    def of(*labels):
+    def of(*labels, same_sender=True):
         n = len(labels)
-        return order_of(StreamSpec("z", 1.0, labels, ("misc",) * n, ("kohms",) * n), NAMES[:3])
+        return order_of(StreamSpec("z", 1.0, labels, ("misc",) * n, ("kohms",) * n), NAMES[:3], same_sender)
 
-    assert of("o2", "GND", "FP1") == ["O2", "", "Fp1"]
+    assert of("o2", "GND", "FP1") == of("o2", "GND", "FP1", same_sender=False) == ["O2", "", "Fp1"]
     assert of("E1", "E2", "E3") == list(NAMES[:3])
+    with pytest.raises(StreamError, match="source_id does not begin like theirs, so they may be those of another cap"):
+        of("E1", "E2", "E3", same_sender=False)
     with pytest.raises(StreamError, match="2 impedances with other names for 3 electrodes: not used"):
         of("E1", "E2")
 
@@ -99,7 +101,7 @@ def test_stream_of_impedances_is_received_and_values_age(watch):
     one = watch(description(impedances=("5", "6", "7")))
     assert one.kohm == {"Fp1": 5.0, "Cz": 6.0, "O2": 7.0}
     assert math.isnan(one.newest)
-    sender = outlet()
+    sender = outlet(source_id="amplifier-7 impedance")
     assert sender.wait_for_consumers(60)
     before = pylsl.local_clock()
     sender.push_sample([8.0, math.nan, 1e9])
@@ -112,13 +114,30 @@ def test_stream_of_impedances_is_received_and_values_age(watch):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"unit": ""}, "does not state its unit"), ({"values": 2}, "2 impedances with other names")]
+    ("wrong", "words"),
+    [
+        ({"unit": "", "labels": NAMES[:3]}, "does not state its unit"),
+        ({"values": 2}, "2 impedances with other names"),
+        ({}, "may be those of another cap"),
+    ],
 )
 def test_stream_that_does_not_fit_is_refused_with_the_reason(watch, wrong, words):
     sender = outlet(**wrong)
     one = watch(description())
     until(lambda: words in one.problem)
     assert one.kohm == {}
+    del sender
+
+
+def test_any_failure_of_the_library_is_the_reason(watch, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("could not create stream inlet.")
+
+    sender = outlet()
+    monkeypatch.setattr(pylsl, "StreamInlet", broken)
+    one = watch(description())
+    until(lambda: one.problem == "could not create stream inlet.")
+    assert one._thread.is_alive(), "it tries again"
     del sender
 
 
