@@ -18,7 +18,7 @@ class BackgroundJob(QObject):
     done : Signal(bytes)
         The process succeeded: its standard output.
     failed : Signal(str)
-        The process failed: the last line of its standard error.
+        The process failed: the last line of its standard error, without ``error:``.
     progressed : Signal(str)
         The process wrote a line to its standard error.
     """
@@ -56,7 +56,8 @@ class BackgroundJob(QObject):
             self.done.emit(bytes(self._process.readAllStandardOutput().data()))
             return
         self._read_lines(whole=False)
-        self.failed.emit(self._line or tr("the process ended with status {status} and no message", status=status))
+        line = self._line.removeprefix("error: ")
+        self.failed.emit(line or tr("the process ended with status {status} and no message", status=status))
 
     def _read_lines(self, whole: bool = True) -> None:
         while self._process.canReadLine() or not (whole or self._process.atEnd()):

@@ -92,7 +92,6 @@ class Sound(QWidget):
     def _ended(self, words: str = "") -> None:
         self._job = None
         self.test.setEnabled(self.device.currentData() != NONE[0])
-        words = words.removeprefix("error: ")
         self.words.setText(words.partition(". ")[0])  # the rest is advice for the terminal
         self.words.setToolTip(tip(words))
 

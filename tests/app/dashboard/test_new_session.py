@@ -216,7 +216,7 @@ def test_level_is_shown_in_spl_where_the_output_was_measured(form):
 def test_message_about_the_sound_is_shown_in_full(qtbot, form):
     """It is wrapped, and the group grows with it."""
     form.shown.resize(960, 600)
-    form.sound._ended("error: there is no sound output: connect a sound card, or start the sound server. Advice.")
+    form.sound._ended("there is no sound output: connect a sound card, or start the sound server. Advice.")
     label = form.sound.words
     assert label.text() == "there is no sound output: connect a sound card, or start the sound server"
     qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()) > 0, timeout=120_000)

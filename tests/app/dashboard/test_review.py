@@ -47,7 +47,7 @@ def test_run_that_cannot_be_scored_shows_the_error_and_no_figures(review, qtbot,
     review._list_runs()
     assert review._run == run, "the selection must not change during scoring"
     qtbot.waitUntil(lambda: review._job is None, timeout=120_000)
-    assert review._message.full_text.startswith(f"error: {run}")
+    assert review._message.full_text.startswith(f"{run}")
     assert not review._figures.isVisible()
     assert not review.export.isEnabled()
 
@@ -102,9 +102,9 @@ def test_figures_of_a_reopened_session_come_by_themselves(qtbot, window, setting
 
 
 def test_run_that_cannot_be_scored_is_not_tried_again(qtbot, window, tmp_path):
-    recorded(tmp_path / "alice" / "run-1")
+    run = recorded(tmp_path / "alice" / "run-1")
     shown = window(tmp_path / "alice")
-    qtbot.waitUntil(lambda: shown.review._message.full_text.startswith("error: "), timeout=120_000)
+    qtbot.waitUntil(lambda: shown.review._message.full_text.startswith(str(run)), timeout=120_000)
     shown.go("start")
     shown.go("review")
     qtbot.wait(300)
