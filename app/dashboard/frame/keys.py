@@ -84,8 +84,7 @@ KEYS: dict[str, Key] = {
     "about": Key(tr("&Help"), tr("&About Earmark"), "Ctrl+F1"),
 }
 
-#: Keys that only work in the window of the session: other windows have traces of their own, or would take the letters of
-#: a note for keys.
+#: Keys that only work in the window of the session: other windows have traces of their own, and no place for a note.
 IN_ONE_WINDOW = frozenset(
     {"freeze", "larger", "smaller", "shorter", "longer", "filter", "page", "before", "after", "note"}
 )
