@@ -52,7 +52,7 @@ class Drops(QObject):
 
     def open(self, path: Path) -> str:
         """Open a path; return why that is not possible, empty if it is."""
-        window, launcher = self._window, self._window.launcher
+        window, launcher, suffix = self._window, self._window.launcher, path.suffix.lower()
         if os.path.isdir(path):
             if os.path.exists(path / "loop.xdf"):
                 window.show_run(path)
@@ -68,13 +68,13 @@ class Drops(QObject):
                 )
         elif path.name == PROTOCOL:
             return tr("{path} is the plan of a session: drop the session.toml beside it", path=path)
-        elif path.suffix == ".toml":
+        elif suffix == ".toml":
             window.go("start")
             launcher.session(path)
-        elif path.suffix == ".xdf" and path.name.startswith("loop"):
+        elif suffix == ".xdf" and path.name.startswith("loop"):
             window.go("start")
             launcher.replay_run(path)
-        elif path.suffix in SUFFIXES:
+        elif suffix in SUFFIXES:
             RecordingWindow(path, window.settings, window).show()
         else:
             return tr("{name} cannot be opened. {one}", name=path.name, one=ONE)

@@ -37,7 +37,7 @@ from earmark.devices.files.recording import SUFFIXES
 
 HEADS = (tr("stream"), tr("type"), tr("ch"), "Hz")
 #: Recordings that can be opened, for the file dialog.
-FILES = tr("Recordings ({suffixes})", suffixes=" ".join(f"*{suffix}" for suffix in SUFFIXES))
+FILES = tr("Recordings ({suffixes})", suffixes=" ".join(f"*{one} *{one.upper()}" for one in SUFFIXES))
 #: Steps of the scroll bar per second.
 STEPS = 10
 #: Width of the lists beside the traces, in pixels.
@@ -66,6 +66,8 @@ class RecordingWindow(QWidget):
         self._folder = TemporaryDirectory(prefix="earmark-look-", ignore_cleanup_errors=True)
         self._job: BackgroundJob | None = None
         self._n_copies = 0
+        #: The copy that is shown.
+        self._shown: Path | None = None
         self.words = QLabel()
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
@@ -131,6 +133,7 @@ class RecordingWindow(QWidget):
 
     def _failed(self, words: str) -> None:
         self._job = None
+        self._target.unlink(missing_ok=True)  # it may be written in part
         self.words.setText(words)
 
     def _read(self, data: bytes) -> None:
@@ -158,6 +161,9 @@ class RecordingWindow(QWidget):
         self.words.setText("\n".join([*lines, *found["words"][:3]]))
         self._list_markers(recording)
         self.sweep.show_recording(recording)
+        if self._shown is not None:
+            self._shown.unlink(missing_ok=True)  # each is as large as the recording
+        self._shown = self._target
         self.traces.restart()
         self.bar.setPageStep(round(self.sweep.seconds * STEPS))
         self._moved(0.0)

@@ -108,6 +108,18 @@ def test_dropped_session_run_and_recording_are_opened(qtbot, window, tmp_path, m
     assert (opened, shown.pages.currentWidget()) == ([tmp_path / "study"], shown.study)
 
 
+def test_dropped_recording_is_opened_however_its_suffix_is_written(qtbot, window, tmp_path):
+    from earmark.app.dashboard.frame.recording_window import FILES, RecordingWindow
+
+    shown = window()
+    for name in ("REC.EDF", "rec.bdf"):
+        (tmp_path / name).touch()
+        assert drop(shown, tmp_path / name)
+    opened = shown.findChildren(RecordingWindow)
+    assert sorted(one.windowTitle() for one in opened) == ["REC.EDF – Earmark", "rec.bdf – Earmark"]
+    assert "*.EDF" in FILES
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
