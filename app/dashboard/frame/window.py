@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -386,10 +387,10 @@ class Window(QMainWindow):
         self.go("review")
         self.review.score_newest()
 
-    def _show_scored(self, run: str, words: str) -> None:
-        self.show_message(f"{run}: {words}", hold=True)
-        if self.folder is not None:
-            self.recent_sessions.say(self.folder, f"{run}: {words}")
+    def _show_scored(self, run: Path, words: str) -> None:
+        self.show_message(f"{run.name}: {words}", hold=True)
+        if self.folder is not None and run.parent == Path(os.path.realpath(self.folder)):
+            self.recent_sessions.say(self.folder, f"{run.name}: {words}")
         if self._kind == "demo":  # it ends on its result
             self.go("review")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +53,11 @@ class Review(Panel):
 
     Attributes
     ----------
-    scored : Signal(str, str)
-        A run was scored: its name, and a sentence that compares it with guessing.
+    scored : Signal(Path, str)
+        A run was scored: its folder, and a sentence that compares it with guessing.
     """
 
-    scored = Signal(str, str)
+    scored = Signal(object, str)
     title, key, hz = tr("Review"), "review", 1.0
 
     def __init__(self) -> None:
@@ -91,6 +93,7 @@ class Review(Panel):
         self._figures, self._empty = QWidget(), Empty()
         self._listed_at = -math.inf
         self._folder: Path | None = None
+        self._followed: Path | None = None  # the folder as it was given
         self._chosen: Path | None = None
         # The run that is being or was scored, and its figures.
         self._scored_run: Path | None = None
@@ -133,11 +136,12 @@ class Review(Panel):
 
     def choose(self, run: Path | None) -> None:
         """Select a run, which may belong to another session; None returns to the runs of the open session."""
-        self._chosen, self._ran = run, False
-        if run is not None:
-            self._folder = run.parent
+        self._chosen, self._ran = None if run is None else _real(run), False
+        if self._chosen is not None:
+            self._followed = None
+            self._open_folder(self._chosen.parent)
             self._list_runs()
-            self._runs.setCurrentIndex(self._runs.findData(str(run)))
+            self._runs.setCurrentIndex(self._runs.findData(str(self._chosen)))
 
     def show_run(self, run: Path) -> None:
         """Select a run of the open session, and score it unless that is impossible now."""
@@ -147,11 +151,19 @@ class Review(Panel):
 
     def follow(self, folder: Path) -> None:
         """List the runs of a session's folder and select the newest, even while the page is hidden."""
+        if folder != self._followed or time.monotonic() - self._listed_at > LIST_EVERY_S:
+            self._followed, self._listed_at = folder, time.monotonic()
+            self._open_folder(_real(folder))
+            self._list_runs()
+
+    def _open_folder(self, folder: Path) -> None:
+        """Show the runs of a session; what is computed for another one is stopped."""
+        if folder == self._folder:
+            return
+        self._folder = folder
         if self._chosen is not None and self._chosen.parent != folder:
             self._chosen = None
-        if folder != self._folder or time.monotonic() - self._listed_at > LIST_EVERY_S:
-            self._folder, self._listed_at = folder, time.monotonic()
-            self._list_runs()
+        self._stop_job()
 
     @property
     def recorded(self) -> bool:
@@ -166,36 +178,48 @@ class Review(Panel):
     @property
     def settled(self) -> bool:
         """Whether the chosen run was scored, or could not be."""
-        return self.recorded and self._job is None and self._run in self._tried
+        return self._runs.currentIndex() >= 0 and self._job is None and self._run in self._tried
 
     def score_newest(self) -> None:
-        """Score the newest run, if that is possible now and its figures are not shown yet."""
+        """Score the run of a replay, or else the newest, if that is possible now and its figures are not shown yet."""
         self._list_runs()
         if not self.recorded or self._job is not None or self._at_stake:
             return
-        self._runs.setCurrentIndex(self._runs.count() - 1)
+        self._runs.setCurrentIndex(self._runs.findData(str(self._wanted)))
         if self._scored_run != self._run or self._result is None:
             self._score()
 
     def score_when_free(self, now: Snapshot) -> None:
-        """Score the newest run, once: after a run of this session, and when this page is shown.
+        """Score the chosen or newest run, once: after a run of this session, and when this page is shown.
 
         Scoring replays the run on a processor core, which a live session needs: it ends when the next checks or
-        recording begin, and starts again after them.
+        recording begin, and starts again after them. It does not begin before a replay in the window has ended.
         """
         self._at_stake = now.needs_processor
         if self._at_stake:
-            self._ran = self._ran or now.state in ("running", "paused")
-            if self._job is not None:
-                self._job.stop()
-                self._job = None
-                self._tried.discard(self._run)
-                self._message.show_text("")
+            if now.state in ("running", "paused"):
+                self._ran, self._chosen = True, None  # the run in progress will be the newest
+            self._stop_job()
             return
-        newest = self._runs.itemData(self._runs.count() - 1)  # None without any
-        due = newest is not None and self._chosen is None and (self._ran or self.isVisible())
-        if due and Path(newest) not in self._tried:
+        wanted, due = self._wanted, (self._ran or self.isVisible()) and not now.under_way
+        if due and wanted is not None and wanted not in self._tried:
             self.score_newest()
+
+    @property
+    def _wanted(self) -> Path | None:
+        """The chosen run if it is in the list, or else the newest; None without any."""
+        runs = [Path(self._runs.itemData(k)) for k in range(self._runs.count())]
+        return self._chosen if self._chosen in runs else runs[-1] if runs else None
+
+    def _stop_job(self) -> None:
+        """Stop what is being computed; a run whose scoring was stopped counts as not scored yet."""
+        if self._job is None:
+            return
+        self._job.stop()
+        self._job = None
+        if self._result is None and self._scored_run is not None:
+            self._tried.discard(self._scored_run)
+        self._message.show_text("")
 
     def refresh(self, view: View) -> None:
         now = view.now
@@ -225,14 +249,9 @@ class Review(Panel):
         self._message.show_text("")
 
     def _list_runs(self) -> bool:
-        runs = []
-        if self._folder is not None and self._folder.is_dir():
-            recordings = sorted(
-                self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path))
-            )
-            runs = [path.parent for path in recordings]
+        runs = [] if self._folder is None else _recorded_runs(self._folder)
         if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
-            wanted = self._chosen if self._job is None else self._run
+            wanted = self._chosen if self._job is None or self._runs.currentIndex() < 0 else self._run
             with QSignalBlocker(self._runs):
                 self._runs.clear()
                 for path in runs:
@@ -277,7 +296,7 @@ class Review(Panel):
         self._figures.show()
         self._refresh_run()
         assert self._scored_run is not None
-        self.scored.emit(self._scored_run.name, _conclusion(self._result)[0])
+        self.scored.emit(self._scored_run, _conclusion(self._result)[0])
 
     def _report(self) -> None:
         run = self._run
@@ -394,9 +413,20 @@ def _conclusion(result: dict[str, Any]) -> list[str]:
     return run_words(run, decoder, tr)
 
 
-def _natural(path: Path) -> tuple[int, str]:
-    """Sort key that orders ``run-10`` after ``run-9``."""
-    return len(path.parent.name), path.parent.name
+def _real(path: Path) -> Path:
+    """Return a path without links, since a session states its own folder so."""
+    return Path(os.path.realpath(path))
+
+
+def _recorded_runs(folder: Path) -> list[Path]:
+    """Return the folders of the recorded runs, oldest first, ``run-9`` before ``run-10``; none if it cannot be read."""
+    found = []
+    with suppress(OSError):
+        for recording in folder.glob("*/loop.xdf"):
+            run = recording.parent
+            with suppress(OSError):  # removed meanwhile, or on a share that does not answer
+                found.append((recording.stat().st_mtime, len(run.name), run.name, run))
+    return [run for *_, run in sorted(found)]
 
 
 def _windows(result: list[list[float | None]] | str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from benchmarks.sessions import write_session
 from earmark.app.commands.train import train
 
 pytest.importorskip("PySide6")
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt, Signal
+
+from earmark.app.dashboard.data.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -50,6 +53,83 @@ def test_run_that_cannot_be_scored_shows_the_error_and_no_figures(review, qtbot,
     assert review._message.full_text.startswith(f"{run}")
     assert not review._figures.isVisible()
     assert not review.export.isEnabled()
+
+
+@pytest.fixture
+def scorings(monkeypatch):
+    """The runs whose scoring was begun, in a job that does not end."""
+    from earmark.app.dashboard.pages import review as module
+
+    begun = []
+
+    class Job(QObject):
+        done, failed = Signal(bytes), Signal(str)
+
+        def __init__(self, module, arguments, parent):
+            super().__init__(parent)
+            begun.append(Path(arguments[0]))
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr(module, "BackgroundJob", Job)
+    return begun
+
+
+def test_scoring_ends_when_another_session_is_shown_and_begins_again_in_its_own(review, scorings, tmp_path):
+    run = recorded(tmp_path / "monday" / "run-1")
+    (tmp_path / "tuesday").mkdir()
+    quiet, busy = Snapshot(), Snapshot(state="checking", session_age=0.0)
+    review.follow(run.parent)
+    review.score_when_free(quiet)
+    assert review.busy
+    review.follow(tmp_path / "tuesday")
+    assert not review.busy
+    review.score_when_free(busy)
+    review.follow(run.parent)
+    review.score_when_free(quiet)
+    assert scorings == [run, run]
+
+
+def test_checks_stop_the_scoring_of_a_run_that_was_removed(review, scorings, tmp_path):
+    run = recorded(tmp_path / "monday" / "run-1")
+    review.show_run(run)
+    shutil.rmtree(run)
+    review._list_runs()
+    review.score_when_free(Snapshot(state="checking", session_age=0.0))
+    assert not review.busy
+
+
+def test_result_is_kept_with_the_session_of_its_run(window, tmp_path):
+    runs = [recorded(tmp_path / name / "run-1") for name in ("monday", "tuesday")]
+    shown = window(runs[0].parent)
+    shown.attach(runs[1].parent)
+    shown.review.scored.emit(runs[0], "80 % were correct")
+    assert set(shown.recent_sessions.all.values()) == {""}
+    shown.review.scored.emit(runs[1], "70 % were correct")
+    assert shown.recent_sessions.all[runs[1].parent] == "run-1: 70 % were correct"
+
+
+def test_run_that_was_replayed_is_scored_once_its_replay_has_ended(review, scorings, tmp_path):
+    runs = [recorded(tmp_path / "monday" / f"run-{number}") for number in (1, 2, 3)]
+    (tmp_path / "link").symlink_to(runs[0].parent)
+    review.choose(tmp_path / "link" / "run-1")
+    for state in ("running", "review"):
+        assert scorings == []
+        review.follow(runs[0].parent)  # as the replay states it
+        review.score_when_free(Snapshot(state=state, kind="replay", session_age=0.0))
+    assert scorings == runs[:1]
+    review._stop_job()
+    review.score_newest()
+    assert scorings == 2 * runs[:1]
+
+
+def test_run_that_vanishes_while_runs_are_listed_is_left_out(review, tmp_path, monkeypatch):
+    run = recorded(tmp_path / "run-1")
+    listed = [tmp_path / "gone" / "loop.xdf", run / "loop.xdf"]
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed))
+    review.follow(tmp_path)
+    assert review._run == run
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def test_recent_sessions_are_listed_with_their_result_and_opened_by_keyboard(qtb
     alice, bob = session_folder(tmp_path / "alice", 1), session_folder(tmp_path / "bob")
     shown = window(bob)
     shown.attach(alice)
-    shown._show_scored("run-1", "82 % of 116 decision windows were correct")
+    shown.review.scored.emit(alice / "run-1", "82 % of 116 decision windows were correct")
     shown.go("start")
     listed = shown.start.recent
     assert [listed.item(k).text() for k in range(listed.count())] == [
