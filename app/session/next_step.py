@@ -143,7 +143,8 @@ def _during(status: SessionStatus, task: TaskStatus, engine: EngineStatus | None
         return lost
     if task.waiting:
         return Step("the next trial waits: {why}", fault=True, values={"why": task.waiting})
-    if calibrating and status.learning and status.learning[-1].enough:
+    more = task.block < task.n_blocks  # trials follow the current one
+    if calibrating and more and status.learning and status.learning[-1].enough:
         return Step("finish after this trial: more would hardly help", Do.FINISH)
     return Step("calibrating" if calibrating else "running")
 

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,21 @@ from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.session import Session
 from earmark.app.session.sound import sound_status
 from earmark.app.session.task import OPERATOR
-from earmark.app.status import DecoderSummary, PlanStatus, RecordingStatus, SessionStatus, State, StatusBoard, to_json
+from earmark.app.status import (
+    DecoderSummary,
+    EngineStatus,
+    PlanStatus,
+    RecordingStatus,
+    SessionStatus,
+    State,
+    StatusBoard,
+    StatusError,
+    to_json,
+)
 from earmark.devices.audio.render import TRIM_DB
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.processes.limits import check_limits
+from earmark.devices.processes.shared_memory import SharedMemoryError
 
 if TYPE_CHECKING:
     from earmark.app.session.rehearsal import Faults
@@ -191,9 +202,8 @@ class Supervisor:
 
     def do_state(self) -> dict[str, Any]:
         """Return the status as JSON, and what comes next."""
-        task, status = self.session.task, self.status()
-        engine = None if task is None else task.loop.engine_status
-        return to_json(status) | {"next": next_step(status, engine).sentence}
+        status = self.status()
+        return to_json(status) | {"next": next_step(status, _engine_status(status)).sentence}
 
     def do_check(self) -> list[list[Any]]:
         """Run the checks; return name, success, text and "only to do" of each."""
@@ -316,6 +326,17 @@ class Supervisor:
     def do_shutdown(self) -> None:
         """End the session."""
         self.ended.set()
+
+
+def _engine_status(status: SessionStatus) -> EngineStatus | None:
+    """Return what the current engine process publishes: that of the recording, or of the signal shown before it."""
+    if status.engine is None or not status.engine.board:
+        return None
+    try:
+        with closing(StatusBoard(EngineStatus, status.engine.board)) as board:
+            return board.read()
+    except (SharedMemoryError, StatusError):  # it has just ended, or hangs and will be replaced
+        return None
 
 
 def _summary(facts: Facts) -> DecoderSummary:

@@ -67,7 +67,7 @@ class NextButton(QPushButton):
         now, review = window.now, window.review
         if now.state in ("calibrating", "running"):
             self._seen.clear()
-        if window.setup.isVisible():
+        if window.setup.isVisible() and now.engine_live and now.ch_names:
             self._seen.add(Do.FIT)
         if review.isVisible() and review.settled:
             self._seen.add(Do.RESULT)
@@ -76,7 +76,8 @@ class NextButton(QPushButton):
             self._show(Step(tr("starting the session")))
         elif form.isVisible():
             wrong = form.problem
-            self._show(Step(wrong) if wrong else Step(tr("create and open {name}", name=form.name), Do.NEW))
+            done = Step(tr("create and open {name}", name=form.name), Do.NEW)
+            self._show(Step(wrong, fault=True) if wrong else done, leads=not wrong)
         elif review.isVisible() and review.busy:
             self._show(Step(tr("scoring the run")))
         elif now.session_live:
@@ -96,7 +97,8 @@ class NextButton(QPushButton):
         places = [] if at is None else [at, at.parent] if at.name.startswith("rehearsal-") else [at]
         return next((place / "session.toml" for place in places if os.path.isfile(place / "session.toml")), None)
 
-    def _show(self, step: Step) -> None:
+    def _show(self, step: Step, leads: bool = True) -> None:
+        """Show a step; a fault that does not lead to the setup is fixed on the page that is shown."""
         fault = f"QPushButton {{ color: {theme.of(self.window()).bad}; }}"
         if not step.fault:
             theme.mark(self, step.do is not None)
@@ -105,7 +107,7 @@ class NextButton(QPushButton):
         if step == self.step:
             return
         self.step = step
-        self.setEnabled(step.do is not None or step.fault)
+        self.setEnabled(leads and (step.do is not None or step.fault))
         sentence = _sentence(step)
         self.setText(self.fontMetrics().elidedText(sentence, Qt.TextElideMode.ElideRight, MAX_PX - 40))
         self.setToolTip(tip(f"{sentence} ({KEYS['next'].keys})"))
@@ -121,13 +123,16 @@ class NextButton(QPushButton):
         page, command = WHERE[do]
         if do is Do.ANSWER and window.calibration.isVisible():
             page = "calibrate"
-        there = PAGES[window.pages.currentIndex()] == page
+        there, form = PAGES[window.pages.currentIndex()] == page, window.start.form
+        filled_in = form.isVisible()
         window.go(page)
         if do is Do.START and self._session_file is not None:
             window.launcher.session(self._session_file)
         elif do is Do.NEW:
-            form = window.start.form
-            (form.make if form.isVisible() else window.start.buttons["new"]).click()
+            if filled_in:
+                form.make.click()
+            elif not form.isVisible():  # a form that was left open is looked at first
+                window.start.buttons["new"].click()
         elif do is Do.ANSWER:
             (window.calibration if page == "calibrate" else window.live.controls).question.answer.setFocus()
         elif do is Do.RUN and there:

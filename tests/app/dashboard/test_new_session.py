@@ -137,11 +137,24 @@ def test_names_that_bids_does_not_permit_are_refused_with_the_reason(form, text,
 
 
 def test_next_step_creates_the_session_once_nothing_is_missing(qtbot, form):
-    says(qtbot, form, "Now: Participant: enter a name of letters and digits")
+    says(qtbot, form, "To fix: Participant: enter a name of letters and digits")
+    qtbot.keyClick(form.shown, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert form.isVisible(), "it is fixed here, not on the page Setup"
     form.participant.setText("01")
     says(qtbot, form, "Next: create and open sub-01/ses-01")
     qtbot.mouseClick(form.shown.next, Qt.MouseButton.LeftButton)
     assert len(form.started) == 1
+
+
+def test_form_that_was_left_open_is_shown_again_before_a_session_is_made_of_it(qtbot, form, tmp_path):
+    form.participant.setText("01")
+    form.shown.go("review")
+    says(qtbot, form, "Next: make a new session")
+    form.shown.next.click()
+    assert form.isVisible()
+    assert form.participant.text() == "01"
+    assert form.started == []
+    assert not (tmp_path / "sub-01").exists()
 
 
 def test_next_session_of_a_participant_is_suggested_until_another_is_entered(qtbot, form, tmp_path):

@@ -93,6 +93,18 @@ def test_button_has_its_place_on_every_page_and_nothing_else_is_highlighted(qtbo
     assert len(places) == 1
 
 
+def test_electrodes_that_could_not_be_seen_are_still_to_be_fitted(qtbot, session, window):
+    one = session(kind="live", state="idle", more={"plan": PLAN, "no_engine": True, "engine_dead": True})
+    shown = window(one.folder)
+    qtbot.waitUntil(lambda: shown.now.session_live and not shown.now.engine_live, timeout=120_000)
+    shown.go("setup")
+    says(qtbot, shown, "To fix: no signal yet: switch the amplifier on, and start its LSL stream")
+    qtbot.wait(300)
+    shown.go("live")
+    one.ask("set", no_engine=False, engine_dead=False)
+    says(qtbot, shown, "Next: fit the electrodes: 2 of 8 are bad (E3, E6)")
+
+
 def test_fault_is_said_without_a_highlight_and_leads_to_the_setup(qtbot, session, window):
     failed = [{"what": "disk", "ok": False, "words": "full: delete files"}]
     one = session(kind="live", state="idle", more={"plan": PLAN, "checks": failed})

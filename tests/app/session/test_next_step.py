@@ -62,8 +62,9 @@ TRIALS = [
     ({"ending": True}, ENGINE, "Now: completing the recording"),
     ({}, LOST, "To fix: the stream eeg is reconnecting: check the amplifier and its LSL stream"),
     ({"waiting": "the sound is muted"}, ENGINE, "To fix: the next trial waits: the sound is muted"),
-    ({"learning": (ENOUGH,)}, ENGINE, "Next: finish after this trial: more would hardly help"),
-    ({"learning": (replace(ENOUGH, enough=False),)}, ENGINE, "Now: calibrating"),
+    ({"learning": (ENOUGH,), "n_blocks": 3}, ENGINE, "Next: finish after this trial: more would hardly help"),
+    ({"learning": (ENOUGH,), "block": 3, "n_blocks": 3}, ENGINE, "Now: calibrating"),  # the last, or finishing
+    ({"learning": (replace(ENOUGH, enough=False),), "n_blocks": 3}, ENGINE, "Now: calibrating"),
     ({"state": State.RUNNING}, ENGINE, "Now: running"),
     ({"state": State.RUNNING, "question": "How hard was it?"}, None, "Next: answer the question"),
 ]

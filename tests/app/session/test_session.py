@@ -28,7 +28,7 @@ from earmark.app.session.task import SessionTask
 from earmark.app.session.terminal import press, status_line
 from earmark.app.session.training import TrainingError
 from earmark.app.session.view import StreamView
-from earmark.app.status import Check, LearningStatus, State, Trim
+from earmark.app.status import Check, EngineProcessStatus, EngineStatus, LearningStatus, State, StatusBoard, Trim
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.pipeline.attention.emissions import Emissions, EmissionsError
@@ -660,6 +660,20 @@ def test_view_that_is_refused_leaves_no_board(monkeypatch):
     with pytest.raises(ConfigError, match="set name, type or source_id"):
         StreamView(StreamSelector())
     assert boards == []
+
+
+def test_state_says_what_comes_next_by_the_engine_that_runs_now(rig, tmp_path, monkeypatch):
+    config = parse_config(TEXT, "test", tmp_path)
+    board = StatusBoard(EngineStatus)
+    watching = EngineProcessStatus(alive=True, pid=None, restarts=0, board=board.name)
+    rig()
+    monkeypatch.setattr(Session, "engine_process", property(lambda self: watching))
+    with Supervisor(config, tmp_path / "alice", Protocol()) as supervisor:
+        for bad, words in (({"E1": "flat"}, "Next: fit the electrodes: 1 of 2 are bad (E1)"), ({}, "Next: check")):
+            board.publish(engine_status(bad=bad))
+            assert supervisor.do_state()["next"].startswith(words)
+        board.close()
+        assert supervisor.do_state()["next"] == "Next: check everything"
 
 
 def test_failed_training_reports_the_reason(rig, monkeypatch):
