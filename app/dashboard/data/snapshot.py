@@ -145,13 +145,13 @@ class Snapshot:
 
     @property
     def at_stake(self) -> bool:
-        """Whether stopping now would lose data. A replay can be repeated."""
+        """Whether stopping now would lose data, as far as known: a late status counts. A replay can be repeated."""
         return (self.under_way or self.state == "training") and self.kind != "replay"
 
     @property
     def needs_processor(self) -> bool:
         """Whether checks, a recording or training are in progress, which replaying other recordings would disturb."""
-        return self.session_live and (self.at_stake or self.state == "checking")
+        return self.at_stake or self.state == "checking"
 
     @property
     def can_mark(self) -> bool:

@@ -71,14 +71,17 @@ class ReplayBar(QWidget):
     def _show_time(self, value: int) -> None:
         self.time.show_text(tr("{time} of {seconds}", time=clock(value / STEPS), seconds=clock(self._seconds)))
 
+    def reset(self) -> None:
+        """Begin with another replay: at speed 1, without a loop. They are kept here, since its status lacks them."""
+        with QSignalBlocker(self.speed), QSignalBlocker(self.loop):
+            self.speed.setCurrentIndex(1)
+            self.loop.setChecked(False)
+
     def refresh(self, now: Snapshot) -> None:
         """Show the time, unless somebody is moving the slider."""
         shown = now.kind == "replay" and now.session_live and now.supports("seek")
         if shown is self.isHidden():
             self.setVisible(shown)
-            with QSignalBlocker(self.speed), QSignalBlocker(self.loop):  # another replay
-                self.speed.setCurrentIndex(1)
-                self.loop.setChecked(False)
         if shown and math.isfinite(now.elapsed) and not (self.slider.isSliderDown() or self._hold.isActive()):
             self._seconds = now.seconds
             with QSignalBlocker(self.slider):

@@ -91,6 +91,9 @@ class Window(QMainWindow):
         self.frames, self.lost = 0, 0
         self._mute_failed, self._closing, self._last_data_at = "", False, 0.0
         self._kind = ""  # of the session, also after its end
+        self._waiting = QTimer(self)  # runs while the window waits for the end of a recording, to close then
+        self._waiting.setInterval(200)
+        self._waiting.timeout.connect(self._close_when_ended)
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
         self.notice, self.next, self.faults = Notice(), NextButton(self), FaultBar()
@@ -102,7 +105,7 @@ class Window(QMainWindow):
         self.markers = Markers(self, settings)
         self._lay_out()
         self.launcher = Launcher(self)
-        self.launcher.shown = lambda: (self.folder, self.now.at_stake and self.now.session_live)
+        self.launcher.shown = lambda: (self.folder, self.now.at_stake)
         self._make_actions()
         self._connect_signals()
         self.escape = EscapeMutes(self)
@@ -253,7 +256,10 @@ class Window(QMainWindow):
 
     def view(self, stream: dict) -> None:
         """Show a stream without a session."""
+        if self.launcher.keeps_earlier():
+            return
         self.detach()
+        self.start.close_form()
         self.launcher.end_replay()
         try:
             view = self.viewed.open(stream)
@@ -275,6 +281,9 @@ class Window(QMainWindow):
             self.link.close()
         self.viewed.close()
         self.source, self.link, self.folder, self._out = None, None, None, None
+        self._mute_failed = self._kind = ""
+        self._waiting.stop()
+        self.live.replay.reset()
         self.notice.reset()
         self.next.forget()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
@@ -301,6 +310,8 @@ class Window(QMainWindow):
     def _refused(self, command: str, words: str) -> None:
         if command == "mute":
             self._mute_failed = words
+        elif command == "stop":
+            self._waiting.stop()
         elif command == "answer":
             self.participant.answers.allow_again()
         self.show_message(f"{command}: {words}", bad=True)
@@ -458,9 +469,9 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         launched = self.launcher.launched
-        own = launched is not None and self.folder in (None, launched.folder)  # None: it is just starting
+        own = launched is not None and launched.folder == self.folder
         practice = own and self.now.kind in ("demo", "rehearsal")  # it lasts as long as this window
-        if self.now.at_stake and self.now.session_live and not (self._closing or practice):
+        if self.now.at_stake and not (self._closing or practice):
             event.ignore()
             if self.now.state == "training":
                 words = tr("Training continues if you close this window. ")
@@ -487,9 +498,7 @@ class Window(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.live.save_layout(self.settings)
         self.settings.sync()
-        self.launcher.end_replay()
-        if launched is not None and own and (practice or not self.now.at_stake):
-            launched.end()  # started from this window, and nothing would be lost; the state of others is not known
+        self.launcher.close(practice)
         self.participant.close()
         self.start.form.end()
         for recording in self.findChildren(RecordingWindow):
@@ -510,11 +519,9 @@ class Window(QMainWindow):
             return
         self.show_message(tr("Ending the recording …"))
         self.link.send("stop")
-        waiting = QTimer(self)
-        waiting.timeout.connect(lambda: self._close_when_ended(waiting))
-        waiting.start(200)
+        self._waiting.start()
 
-    def _close_when_ended(self, waiting: QTimer) -> None:
+    def _close_when_ended(self) -> None:
         if not self.now.under_way:
-            waiting.stop()
+            self._waiting.stop()
             self.close_now()

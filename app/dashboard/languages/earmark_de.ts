@@ -1306,6 +1306,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Durchgänge (loop*.xdf)</translation>
     </message>
     <message>
+      <source>Another session is starting: wait for it</source>
+      <translation>Eine andere Sitzung startet gerade: warten, bis sie läuft</translation>
+    </message>
+    <message>
       <source>No session was opened before</source>
       <translation>Es wurde noch keine Sitzung geöffnet</translation>
     </message>

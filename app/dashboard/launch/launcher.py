@@ -13,9 +13,11 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from earmark.app.config.changes import free
+from earmark.app.dashboard.data.source import Source
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
+from earmark.app.session.channel import has_died
 from earmark.kernels.errors import EarmarkError
 
 #: Milliseconds between checks whether a session has started.
@@ -105,7 +107,7 @@ class Launcher(QObject):
         """Write the files of a new session, with these changes of the templates, and start it or its rehearsal."""
         from earmark.app.session.templates import write_session
 
-        if self._keeps_earlier():
+        if self.keeps_earlier():
             return
         try:
             session = write_session(folder, settings, plan)
@@ -166,11 +168,10 @@ class Launcher(QObject):
         if board_of(folder):
             self.ready.emit(str(folder))
             return False
-        if self._keeps_earlier():
+        if self.keeps_earlier():
             return False
-        if self.launched is not None and self.launched.folder == self.shown()[0]:
-            self.launched.end()  # it would keep the sound output and the amplifier
         self.end_replay()
+        self._end_idle()  # it would keep the sound output and the amplifier
         try:
             self.launched = LaunchedSession(arguments, folder)
         except OSError as error:
@@ -180,8 +181,30 @@ class Launcher(QObject):
         self._timer.start()
         return True
 
-    def _keeps_earlier(self) -> bool:
-        """Refuse to start another session while the one that this window started and shows would lose something."""
+    def close(self, practice: bool) -> None:
+        """End with the window what it started: a replay, ``practice``, what is starting, what would lose nothing."""
+        self.end_replay()
+        if self.launched is not None and (practice or self.starting):
+            self.launched.end()
+        else:
+            self._end_idle()
+        self._timer.stop()
+
+    def _end_idle(self) -> None:
+        """End the session that this window started, shown or not, unless it is recording or training."""
+        launched = self.launched
+        if launched is None:
+            return
+        source = Source(lambda: board_of(launched.folder), lambda: has_died(launched.folder))
+        if not source.read().at_stake:
+            launched.end()
+        source.close()
+
+    def keeps_earlier(self) -> bool:
+        """Refuse another session while one starts, or while the one started and shown here would lose something."""
+        if self.starting:
+            self.message.emit(tr("Another session is starting: wait for it"), True)
+            return True
         folder, at_stake = self.shown()
         if not at_stake or folder is None or self.launched is None or self.launched.folder != folder:
             return False
@@ -196,6 +219,7 @@ class Launcher(QObject):
         launched = self.launched
         if launched is None:
             self._timer.stop()
+            self.message.emit("", False)
         elif board_of(launched.folder):
             self._timer.stop()
             self.message.emit("", False)

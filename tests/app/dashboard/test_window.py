@@ -167,6 +167,14 @@ def test_unconfirmed_mute_is_shown(qtbot, window, tmp_path):
     assert "no session is under way" in shown.notice.full_text
 
 
+def test_failed_mute_of_one_session_is_not_said_of_another(qtbot, session, window, tmp_path):
+    shown, other = window(tmp_path), session()
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: shown.top.mute.text() == "NOT MUTED!", timeout=120_000)
+    shown.attach(other.folder)
+    qtbot.waitUntil(lambda: shown.now.session_live and shown.top.mute.text() != "NOT MUTED!", timeout=120_000)
+
+
 def test_command_without_answer_blocks_neither_window_nor_mute(qtbot, session, window):
     one = session()
     shown = window(one.folder)
@@ -1057,7 +1065,15 @@ def test_replay_has_a_slider_speeds_and_a_loop(qtbot, session, window):
     assert received(qtbot, one, "speed") == [{"factor": None}]
     qtbot.keyClick(bar.loop, Qt.Key.Key_Space)
     assert received(qtbot, one, "loop") == [{"on": True}]
+    os.kill(one.process.pid, signal.SIGSTOP)  # its status is late
+    qtbot.waitUntil(lambda: not bar.isVisible(), timeout=120_000)
+    os.kill(one.process.pid, signal.SIGCONT)
+    qtbot.waitUntil(bar.isVisible, timeout=120_000)
+    assert (bar.speed.currentData(), bar.loop.isChecked()) == (None, True), "it goes on like that"
     before = bar.slider.value()
     bar.slider.setSliderDown(True)
     qtbot.wait(2500)
     assert bar.slider.value() == before, "not while somebody moves it"
+    bar.slider.setSliderDown(False)
+    shown.attach(one.folder)
+    assert (bar.speed.currentData(), bar.loop.isChecked()) == (1.0, False)
