@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 #: Sizes of text in pixels: names of electrodes; small print; text; what is read from further away; heading of a page;
 #: figures; title; what a whole room reads. A report has the same sizes relative to its text.
-TINY, SMALL, TEXT, LARGE, HEAD, FIGURE, TITLE, DISPLAY = 10, 11, 13, 16, 20, 24, 32, 40
+TINY, SMALL, TEXT, LARGE, HEAD, FIGURE, TITLE, DISPLAY = 10, 11, 13, 16, 20, 24, 30, 40
 #: Distances in pixels: within a control, between controls, between groups, around the content of a page.
 TIGHT, NEAR, APART, PAGE = 2, 4, 8, 16
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QLabel, QPushBu
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.keys import KEYS
 from earmark.app.dashboard.language import tr
-from earmark.app.looks import APART, NEAR, PAGE, TEXT
+from earmark.app.looks import APART, PAGE, TEXT, TIGHT
 
 #: Number of columns, so that all keys fit into a height of 720 pixels.
 COLUMNS = 3
@@ -27,7 +27,7 @@ class KeysHelp(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click here must not reach the widget below
         self._focused: QWidget | None = None
         grid = QGridLayout()
-        grid.setVerticalSpacing(NEAR)
+        grid.setVerticalSpacing(TIGHT)
         grid.setHorizontalSpacing(APART)
         rows = [(key.keys, key.words.replace("&", "")) for key in KEYS.values()]
         rows += [

@@ -39,7 +39,9 @@ found += [one.text() for one in window.findChildren(QAction)]
 menus = {}
 for menu in window.menuBar().findChildren(QMenu):
     menus[menu.title()] = [one.text() for one in menu.actions() if one.isVisible()]
-print(json.dumps({"texts": found, "menus": menus, "cancel": app.translate("QPlatformTheme", "Cancel")}))
+least = window.minimumSizeHint().toTuple()
+cancel = app.translate("QPlatformTheme", "Cancel")
+print(json.dumps({"texts": found, "menus": menus, "cancel": cancel, "least": least}))
 window.close_now()
 """
 
@@ -193,3 +195,11 @@ def test_state_and_action_have_words_of_their_own():
     """A button says what a click does, or what is now; both must not be the same."""
     german = translations.read(FILE)
     assert german["Mute"] != german["Muted"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_window_fits_a_small_screen(tmp_path, language):
+    """The size is that of half a screen of 1928 by 1102 pixels with two pixels for each one."""
+    width, height = seen(tmp_path, language)["least"]
+    assert width <= 964
+    assert height <= 551
