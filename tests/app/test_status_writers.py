@@ -192,6 +192,7 @@ def replay(tmp_path):
         mode=Mode.SHAM,
         path=tmp_path / "run-1" / "loop.xdf",
         talkers=["a", "b"],
+        texts={"rest": "Ruhe"},
         sound=types.SimpleNamespace(muted=True, trims=[Trim(mute=True)], audio=None, azimuths=(-30.0, 30.0)),
         engine=types.SimpleNamespace(override="equal"),
         replaced=1,
@@ -207,6 +208,7 @@ def test_replay_status(replay, tmp_path):
     found = over_a_board(replay.status())
     assert (found.kind, found.state, found.mode, found.override) == ("replay", State.PAUSED, Mode.SHAM, "equal")
     assert (found.out, found.muted, found.trims) == (str(tmp_path.resolve()), True, (Trim(mute=True),))
+    assert found.texts == {"rest": "Ruhe"}
     assert (found.task.elapsed, found.task.seconds, found.task.attend) == (2.5, 10.0, "b")
     assert (found.task.block, found.task.n_blocks, found.task.recording_now) == (2, 2, True)
     assert math.isnan(found.task.next_cue_s)
