@@ -1,0 +1,58 @@
+"""Mixtures without recordings: modulated noise that arrives as plane waves."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from earmark.pipeline.scene.transform import Analysis, Framing
+
+FRAMING = Framing(16000)
+
+
+def speech(seconds, seed, sfreq=16000):
+    """Noise with the spectrum and the pauses of speech: syllables at about 4 Hz, and harmonics that come and go."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * sfreq)
+    pitch = rng.uniform(90, 220) * np.exp(0.1 * np.cumsum(rng.standard_normal(n)) / 100)
+    source = lfilter([1], [1, -0.9], rng.standard_normal(n)) * 0.3 + 3 * (np.cumsum(pitch / sfreq) % 1 - 0.5)
+    bands = np.zeros(n)
+    for centre in (500, 1000, 1800, 2700):
+        pole = 0.97 * np.exp(2j * np.pi * centre / sfreq)
+        level = np.maximum(0, np.interp(np.arange(n), np.arange(0, n + 2400, 2400), rng.normal(0.4, 1, n // 2400 + 2)))
+        bands += level * lfilter([1], [1, -2 * pole.real, abs(pole) ** 2], source)
+    return bands / np.sqrt(np.mean(bands**2))
+
+
+def arrive(array, signal, azimuth, sfreq=16000):
+    """A plane wave at each microphone, shape (n_mics, n_samples); delayed in the frequency domain, with room for it."""
+    padded = np.concatenate([signal, np.zeros(512)])
+    frequencies = np.fft.rfftfreq(len(padded), 1 / sfreq)
+    angle = np.deg2rad(azimuth)
+    delays = -(array.positions @ [np.sin(angle), np.cos(angle), 0]) / 343.0
+    spectrum = np.fft.rfft(padded) * np.exp(-2j * np.pi * frequencies * delays[:, None])
+    return np.fft.irfft(spectrum, len(padded))[:, : len(signal)]
+
+
+def moving(array, signal, azimuths, sfreq=16000):
+    """A talker whose azimuth is given for each sample, by crossfading between positions 2 degrees apart."""
+    out = np.zeros((array.n_mics, len(signal)))
+    low = np.floor(azimuths / 2) * 2
+    share = (azimuths - low) / 2
+    for at in np.unique([low, low + 2]):
+        weight = np.where(low == at, 1 - share, 0) + np.where(low + 2 == at, share, 0)
+        if weight.any():
+            out += arrive(array, signal * weight, at, sfreq)
+    return out
+
+
+def mixture(array, azimuths, seconds=2.0, noise_db=-30.0, seed=0):
+    """Talkers at the microphones, shape (n_talkers, n_mics, n_samples), and the noise of the microphones."""
+    talkers = np.stack([arrive(array, speech(seconds, 10 * seed + k), at) for k, at in enumerate(azimuths)])
+    noise = np.random.default_rng(seed + 99).standard_normal(talkers.shape[1:]) * 10 ** (noise_db / 20)
+    return talkers, noise
+
+
+def spectra_of(x, framing=FRAMING):
+    """Spectra of each hop, shape (n_hops, n_mics, n_bins)."""
+    analysis = Analysis(framing, len(x))
+    n = x.shape[1] // framing.hop
+    return np.stack([analysis.push(x[:, k * framing.hop : (k + 1) * framing.hop]).copy() for k in range(n)])
