@@ -1,4 +1,4 @@
-"""Separators: which share of each frequency belongs to which talker."""
+"""Separators: which share of each frequency belongs to which talker. The embedded one compares beams."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from earmark.pipeline.scene.array import Array, Steering
+from earmark.pipeline.scene.errors import SceneError
+from earmark.pipeline.scene.transform import Framing
+
+#: Least and greatest number of places.
+PLACES = (2, 4)
 
 
 class Separator(Protocol):
@@ -46,3 +53,150 @@ class Separator(Protocol):
 
     def reset(self) -> None:
         """Forget all spectra."""
+
+
+class BeamMasks:
+    """Compare beams: one to each talker, with a zero to each of the others.
+
+    A mask is the share of the power of one beam in that of all, ``|y_k|**2 / sum(|y_j|**2)``. Beams are linearly
+    constrained minimum variance beams [1]_ in diffuse noise. Their weights are computed when a direction moves by a
+    degree.
+
+    With more talkers than microphones, not all zeros can be had: beams then fulfil their constraints as well as least
+    squares allow, and masks separate less, but stay defined.
+
+    Parameters
+    ----------
+    array : Array
+    framing : Framing
+    n_places : int
+        Number of talkers at most, 2 to 4.
+    floor : float
+        Least mask of a used place, as a share of an equal division among them: of two places, 0.1 gives masks of
+        0.05 to 0.95.
+    loading : float
+        Noise of the microphones, as power relative to the diffuse noise: the more, the less do beams trust differences
+        between microphones that are close together.
+    slack : float
+        How far constraints may give way where directions look alike, relative to the power of beams.
+
+    Raises
+    ------
+    SceneError
+        If a parameter is out of range.
+
+    References
+    ----------
+    .. [1] Frost 1972, Proc. IEEE 60(8), doi:10.1109/PROC.1972.8817.
+    """
+
+    delay = 0
+
+    def __init__(
+        self,
+        array: Array,
+        framing: Framing,
+        n_places: int = 2,
+        floor: float = 0.1,
+        loading: float = 0.1,
+        slack: float = 0.01,
+    ) -> None:
+        if not PLACES[0] <= n_places <= PLACES[1]:
+            raise SceneError(f"separator: there are {n_places} places, but must be {PLACES[0]} to {PLACES[1]}")
+        for name, value, low, high in (
+            ("floor", floor, 0.0, 1.0),
+            ("loading", loading, 1e-6, 100.0),
+            ("slack", slack, 0.0, 1.0),
+        ):
+            if not low <= value <= high:
+                raise SceneError(f"separator: {name} is {value}, but must be {low:g} to {high:g}")
+        self.sfreq, self.hop, self.n_bins = framing.sfreq, framing.hop, framing.n_bins
+        self.n_mics, self.n_places = array.n_mics, n_places
+        self._steering = Steering(array, framing.frequencies)
+        self._floor, self._slack = floor, slack
+        noise = array.diffuse(framing.frequencies) + loading * np.eye(array.n_mics)
+        self._noise_inverse = np.asarray(np.linalg.inv(noise), np.complex128)
+        self._at = np.full(n_places, np.nan)
+        self._used = np.zeros(n_places, bool)
+        self._weights = np.zeros((n_places, array.n_mics, framing.n_bins), np.complex64)
+        self._products = np.zeros_like(self._weights)
+        self._beams = np.zeros((n_places, framing.n_bins), np.complex64)
+        self._power = np.zeros((n_places, framing.n_bins), np.float32)
+        self._squares = np.zeros_like(self._power)
+        self._sum = np.zeros(framing.n_bins, np.float32)
+        self._masks = np.zeros_like(self._power)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its arrays."""
+        return sum(one.nbytes for one in vars(self).values() if isinstance(one, np.ndarray))
+
+    @property
+    def weights(self) -> NDArray[np.complex64]:
+        """Weights of the beams, conjugated, shape (n_places, n_mics, n_bins); zero for unused places."""
+        return self._weights
+
+    def process(self, spectra: NDArray[np.complex64], directions: NDArray[np.float64], /) -> NDArray[np.float32]:
+        """Return the masks for the newest spectra, see :class:`Separator`."""
+        self._steer(directions)
+        n_used = int(self._used.sum())
+        if n_used < 2:
+            self._masks[:] = 1 / self.n_places
+            return self._masks
+        with np.errstate(all="ignore"):
+            np.multiply(self._weights, spectra, out=self._products)
+            np.sum(self._products, axis=1, out=self._beams)
+            np.multiply(self._beams.real, self._beams.real, out=self._power)
+            np.multiply(self._beams.imag, self._beams.imag, out=self._squares)
+            self._power += self._squares
+            np.sum(self._power, axis=0, out=self._sum)
+            np.divide(self._power, self._sum, out=self._masks)
+            # Silence, or what is not finite, or too large or small for float32: to everybody alike.
+            unknown = ~(np.isfinite(self._sum) & (self._sum > np.finfo(np.float32).tiny * 1e4))
+        self._masks *= 1 - self._floor
+        self._masks += self._floor / n_used
+        if unknown.any():
+            self._masks[:, unknown] = 1 / n_used
+        self._masks[~self._used] = 0
+        return self._masks
+
+    def reset(self) -> None:
+        """Do nothing: masks depend on the newest spectra alone."""
+
+    def _steer(self, directions: NDArray[np.float64]) -> None:
+        at = np.round(directions)
+        if np.array_equal(at, self._at, equal_nan=True):
+            return
+        self._at[:] = at
+        self._used[:] = np.isfinite(at)
+        self._weights[:] = 0
+        if self._used.sum() > 1:
+            beams = lcmv(self._steering(at[self._used]), self._noise_inverse, self._slack)
+            self._weights[self._used] = beams.conj().transpose(2, 1, 0)
+
+
+def lcmv(
+    vectors: NDArray[np.complex128], noise_inverse: NDArray[np.complex128], slack: float
+) -> NDArray[np.complex128]:
+    """Weights of beams that hear one talker each and none of the others.
+
+    Parameters
+    ----------
+    vectors : array, shape (n_bins, n_mics, n_talkers)
+        Steering vectors.
+    noise_inverse : array, shape (n_bins, n_mics, n_mics)
+        Inverse of the covariance of the noise.
+    slack : float
+        What is added to the diagonal of the constraints, relative to its mean. At 0 they are met exactly, if they
+        can be.
+
+    Returns
+    -------
+    weights : array, shape (n_bins, n_mics, n_talkers)
+        Beam k is ``weights[:, :, k].conj() @ spectra``.
+    """
+    n_talkers = vectors.shape[2]
+    filtered = noise_inverse @ vectors
+    gram = vectors.conj().swapaxes(1, 2) @ filtered
+    mean = np.trace(gram, axis1=1, axis2=2).real[:, None, None] / n_talkers
+    return np.asarray(filtered @ np.linalg.inv(gram + (slack * mean + 1e-12) * np.eye(n_talkers)))

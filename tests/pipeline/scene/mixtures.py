@@ -17,7 +17,8 @@ def speech(seconds, seed, sfreq=16000):
     bands = np.zeros(n)
     for centre in (500, 1000, 1800, 2700):
         pole = 0.97 * np.exp(2j * np.pi * centre / sfreq)
-        level = np.maximum(0, np.interp(np.arange(n), np.arange(0, n + 2400, 2400), rng.normal(0.4, 1, n // 2400 + 2)))
+        syllables = rng.normal(0.4, 1, n // 2400 + 2)
+        level = np.maximum(0, np.interp(np.arange(n), 2400 * np.arange(len(syllables)), syllables))
         bands += level * lfilter([1], [1, -2 * pole.real, abs(pole) ** 2], source)
     return bands / np.sqrt(np.mean(bands**2))
 
@@ -56,3 +57,17 @@ def spectra_of(x, framing=FRAMING):
     analysis = Analysis(framing, len(x))
     n = x.shape[1] // framing.hop
     return np.stack([analysis.push(x[:, k * framing.hop : (k + 1) * framing.hop]).copy() for k in range(n)])
+
+
+def masks_of(separator, spectra, azimuths):
+    """Masks of each hop, shape (n_hops, n_places, n_bins)."""
+    return np.stack([separator.process(one, np.asarray(azimuths, float)).copy() for one in spectra])
+
+
+def separated(masks, talkers, ear=0):
+    """Change of the ratio of each talker to the others by its mask, in dB, shape (n_talkers,)."""
+    power = np.stack([np.abs(spectra_of(one)[:, ear]) ** 2 for one in talkers])  # (n_talkers, n_hops, n_bins)
+    kept = np.einsum("tkf,jtf->kj", masks.astype(float) ** 2, power)
+    before = power.sum(axis=(1, 2))
+    own, own_before = np.diag(kept), before
+    return 10 * np.log10(own / (kept.sum(axis=1) - own) / (own_before / (before.sum() - before)))
