@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.node import State
 from earmark.pipeline.scene.array import Array, Steering
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.transform import Framing
 
 #: Least and greatest number of places.
 PLACES = (2, 4)
+#: Power that every beam has: in silence all masks are equal, and nothing decays to numbers that are slow.
+LEAST = np.float32(1e-30)
+#: Greatest power that counts, so that sums stay finite.
+MOST = np.float32(1e30)
 
 
 class Separator(Protocol):
@@ -54,13 +60,20 @@ class Separator(Protocol):
     def reset(self) -> None:
         """Forget all spectra."""
 
+    def state(self) -> State:
+        """Return everything that later masks depend on."""
+
+    def restore(self, state: State) -> None:
+        """Restore what :meth:`state` returned."""
+
 
 class BeamMasks:
     """Compare beams: one to each talker, with a zero to each of the others.
 
-    A mask is the share of the power of one beam in that of all, ``|y_k|**2 / sum(|y_j|**2)``. Beams are linearly
-    constrained minimum variance beams [1]_ in diffuse noise. Their weights are computed when a direction moves by a
-    degree.
+    A mask is the share of the squared power of one beam in that of all, ``p_k**2 / sum(p_j**2)``, where ``p_k`` is the
+    mean of ``|y_k|**2`` over the last hops. In rooms, both the mean and the square separate more than the share of the
+    power in one hop does. Beams are linearly constrained minimum variance beams [1]_ in diffuse noise. Their weights
+    are computed when a direction moves by a degree.
 
     With more talkers than microphones, not all zeros can be had: beams then fulfil their constraints as well as least
     squares allow, and masks separate less, but stay defined.
@@ -74,6 +87,8 @@ class BeamMasks:
     floor : float
         Least mask of a used place, as a share of an equal division among them: of two places, 0.1 gives masks of
         0.05 to 0.95.
+    smooth_s : float
+        Time constant of the mean of the power, s; 0 takes each hop alone.
     loading : float
         Noise of the microphones, as power relative to the diffuse noise: the more, the less do beams trust differences
         between microphones that are close together.
@@ -97,14 +112,16 @@ class BeamMasks:
         array: Array,
         framing: Framing,
         n_places: int = 2,
-        floor: float = 0.1,
-        loading: float = 0.1,
+        floor: float = 0.05,
+        smooth_s: float = 0.012,
+        loading: float = 0.03,
         slack: float = 0.01,
     ) -> None:
         if not PLACES[0] <= n_places <= PLACES[1]:
             raise SceneError(f"separator: there are {n_places} places, but must be {PLACES[0]} to {PLACES[1]}")
         for name, value, low, high in (
             ("floor", floor, 0.0, 1.0),
+            ("smooth_s", smooth_s, 0.0, 1.0),
             ("loading", loading, 1e-6, 100.0),
             ("slack", slack, 0.0, 1.0),
         ):
@@ -114,6 +131,7 @@ class BeamMasks:
         self.n_mics, self.n_places = array.n_mics, n_places
         self._steering = Steering(array, framing.frequencies)
         self._floor, self._slack = floor, slack
+        self._keep = math.exp(-framing.hop / framing.sfreq / smooth_s) if smooth_s else 0.0
         noise = array.diffuse(framing.frequencies) + loading * np.eye(array.n_mics)
         self._noise_inverse = np.asarray(np.linalg.inv(noise), np.complex128)
         self._at = np.full(n_places, np.nan)
@@ -123,13 +141,10 @@ class BeamMasks:
         self._beams = np.zeros((n_places, framing.n_bins), np.complex64)
         self._power = np.zeros((n_places, framing.n_bins), np.float32)
         self._squares = np.zeros_like(self._power)
+        self._mean = np.zeros_like(self._power)
         self._sum = np.zeros(framing.n_bins, np.float32)
         self._masks = np.zeros_like(self._power)
-
-    @property
-    def memory(self) -> int:
-        """Bytes of its arrays."""
-        return sum(one.nbytes for one in vars(self).values() if isinstance(one, np.ndarray))
+        self.memory = sum(one.nbytes for one in vars(self).values() if isinstance(one, np.ndarray))
 
     @property
     def weights(self) -> NDArray[np.complex64]:
@@ -149,19 +164,34 @@ class BeamMasks:
             np.multiply(self._beams.real, self._beams.real, out=self._power)
             np.multiply(self._beams.imag, self._beams.imag, out=self._squares)
             self._power += self._squares
-            np.sum(self._power, axis=0, out=self._sum)
-            np.divide(self._power, self._sum, out=self._masks)
-            # Silence, or what is not finite, or too large or small for float32: to everybody alike.
-            unknown = ~(np.isfinite(self._sum) & (self._sum > np.finfo(np.float32).tiny * 1e4))
+            self._power *= 1 - self._keep
+            self._power[~np.isfinite(self._power)] = 0
+            np.minimum(self._power, MOST, out=self._power)
+        self._mean *= self._keep
+        self._mean += self._power
+        self._mean += LEAST
+        np.sum(self._mean, axis=0, out=self._sum)
+        np.divide(self._mean, self._sum, out=self._masks)
+        np.multiply(self._masks, self._masks, out=self._masks)
+        self._masks[~self._used] = 0
+        np.sum(self._masks, axis=0, out=self._sum)
+        self._masks /= self._sum
         self._masks *= 1 - self._floor
         self._masks += self._floor / n_used
-        if unknown.any():
-            self._masks[:, unknown] = 1 / n_used
         self._masks[~self._used] = 0
         return self._masks
 
     def reset(self) -> None:
-        """Do nothing: masks depend on the newest spectra alone."""
+        """Forget all spectra."""
+        self._mean[:] = 0
+
+    def state(self) -> State:
+        """Return the mean power of the beams."""
+        return {"mean": self._mean.copy()}
+
+    def restore(self, state: State) -> None:
+        """Restore the mean power of the beams."""
+        self._mean[:] = state["mean"]
 
     def _steer(self, directions: NDArray[np.float64]) -> None:
         at = np.round(directions)

@@ -9,18 +9,17 @@ FRAMING = Framing(16000)
 
 
 def speech(seconds, seed, sfreq=16000):
-    """Noise with the spectrum and the pauses of speech: syllables at about 4 Hz, and harmonics that come and go."""
+    """Noise as sparse as speech: in each of twelve bands syllables that begin at once and fade, and pauses between."""
     rng = np.random.default_rng(seed)
     n = round(seconds * sfreq)
-    pitch = rng.uniform(90, 220) * np.exp(0.1 * np.cumsum(rng.standard_normal(n)) / 100)
-    source = lfilter([1], [1, -0.9], rng.standard_normal(n)) * 0.3 + 3 * (np.cumsum(pitch / sfreq) % 1 - 0.5)
-    bands = np.zeros(n)
-    for centre in (500, 1000, 1800, 2700):
-        pole = 0.97 * np.exp(2j * np.pi * centre / sfreq)
-        syllables = rng.normal(0.4, 1, n // 2400 + 2)
-        level = np.maximum(0, np.interp(np.arange(n), 2400 * np.arange(len(syllables)), syllables))
-        bands += level * lfilter([1], [1, -2 * pole.real, abs(pole) ** 2], source)
-    return bands / np.sqrt(np.mean(bands**2))
+    out = np.zeros(n)
+    for centre in np.geomspace(250, 6000, 12):
+        bursts = np.where(rng.random(n) < 4 / sfreq, rng.exponential(1, n), 0.0)
+        level = lfilter([1], [1, -np.exp(-1 / (0.05 * sfreq))], bursts)
+        pole = (1 - 0.1 * np.pi * centre / sfreq) * np.exp(2j * np.pi * centre / sfreq)
+        sound = lfilter([1, -1], [1, -2 * pole.real, abs(pole) ** 2], rng.standard_normal(n))
+        out += level * sound / sound.std() / (1 + centre / 1500)
+    return out / np.sqrt(np.mean(out**2))
 
 
 def arrive(array, signal, azimuth, sfreq=16000):

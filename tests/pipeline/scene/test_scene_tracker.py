@@ -1,0 +1,202 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mixtures import FRAMING, arrive, mixture, moving, spectra_of, speech
+
+from earmark.pipeline.scene.array import PRESETS, Array, preset
+from earmark.pipeline.scene.errors import SceneError
+from earmark.pipeline.scene.motion import turn
+from earmark.pipeline.scene.remix import Remix
+from earmark.pipeline.scene.separator import BeamMasks
+from earmark.pipeline.scene.tracker import Tracker, TrackerConfig
+from earmark.pipeline.scene.transform import Framing
+
+GLASSES = preset("glasses6")
+#: Hops per second.
+RATE = 16000 / 64
+
+
+def tracked(array, x, n_places=2, tracker=None):
+    """Azimuths after each hop, shape (n_hops, n_places)."""
+    tracker = tracker or Tracker(array, FRAMING, n_places)
+    return np.array([tracker.process(one) for one in spectra_of(x)])
+
+
+def heard(array, azimuths, seconds=3.0, seed=1):
+    talkers, noise = mixture(array, azimuths, seconds, seed=seed)
+    return talkers.sum(axis=0) + noise
+
+
+def error(azimuths, truth):
+    """Distance of each place from the nearest talker, and of each talker from the nearest place, degrees."""
+    away = np.abs(turn(np.asarray(truth, float)[:, None], azimuths))
+    return max(away.min(axis=0).max(), away.min(axis=1).max())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("truth", [(-30.0, 40.0), (-70.0, -35.0), (0.0, 55.0)])
+def test_two_talkers_are_found(name, truth):
+    array = preset(name)
+    assert error(tracked(array, heard(array, truth))[-1], truth) < 6
+
+
+@pytest.mark.parametrize("truth", [(-150.0, 40.0), (175.0, 90.0), (180.0, 0.0)])
+@pytest.mark.parametrize("name", ["glasses6", "table"])
+def test_arrays_in_two_dimensions_find_talkers_behind(name, truth):
+    array = preset(name)
+    assert error(tracked(array, heard(array, truth))[-1], truth) < 6
+
+
+def test_of_a_restricted_array_nobody_is_behind():
+    array = preset("aids4")
+    azimuths = tracked(array, heard(array, (-150.0, 40.0)))
+    assert np.nanmax(np.abs(azimuths)) <= 90
+    assert error(azimuths[-1], (-30.0, 40.0)) < 10  # where it would be in front
+
+
+@pytest.mark.parametrize("name", ["glasses6", "table"])
+def test_three_talkers_are_found(name):
+    truth = (-50.0, 0.0, 60.0)
+    array = preset(name)
+    assert error(tracked(array, heard(array, truth, 4.0), 3)[-1], truth) < 10
+
+
+def test_nobody_is_found_in_silence_and_one_talker_has_one_place():
+    assert np.isnan(tracked(GLASSES, np.zeros((6, 16000)))).all()
+    alone = tracked(GLASSES, arrive(GLASSES, speech(2, 3), 30.0))[-1]
+    assert np.abs(alone[np.isfinite(alone)] - 30).max() < 5
+
+
+@pytest.mark.parametrize("speed", [7.5, 15.0, 30.0])
+def test_a_talker_who_moves_is_followed(speed):
+    n = round(60 / speed * 16000) + 16000
+    way = np.clip(-70 + speed * (np.arange(n) / 16000 - 1), -70, None)
+    x = moving(GLASSES, speech(n / 16000, 5), way) + arrive(GLASSES, speech(n / 16000, 6), 60.0)
+    azimuths = tracked(GLASSES, x)
+    late = azimuths[round(1.5 * RATE) :]
+    truth = way[::64][round(1.5 * RATE) : len(azimuths)]
+    mover = int(np.abs(late[0] - truth[0]).argmin())  # its place from then on: nobody swaps
+    assert np.abs(late[:, 1 - mover] - 60).max() < 10
+    assert np.abs(late[:, mover] - truth).mean() < 2 + 0.6 * speed  # late by the time that votes last
+
+
+def test_a_place_waits_for_a_talker_who_pauses():
+    one, other = (arrive(GLASSES, speech(6, seed), at) for seed, at in ((1, -40.0), (2, 30.0)))
+    one[:, 32000:64000] = 0
+    azimuths = tracked(GLASSES, one + other + 0.003 * np.random.default_rng(0).standard_normal(one.shape))
+    place = int(np.abs(azimuths[round(1.9 * RATE)] + 40).argmin())
+    late = azimuths[round(1.9 * RATE) :]
+    assert np.abs(late[:, place] + 40).max() < 12
+    assert np.abs(late[:, 1 - place] - 30).max() < 12
+
+
+def test_a_talker_who_jumps_is_found_again_by_the_same_place():
+    first, then, other = (arrive(GLASSES, speech(6, seed), at) for seed, at in ((1, -80.0), (1, 0.0), (2, 60.0)))
+    first[:, 32000:], then[:, :32000] = 0, 0
+    azimuths = tracked(GLASSES, first + then + other)
+    place = int(np.abs(azimuths[round(1.9 * RATE)] + 80).argmin())
+    assert abs(azimuths[-1, place]) < 10
+    assert abs(azimuths[-1, 1 - place] - 60) < 10
+
+
+def test_activity_tells_who_talks():
+    one, other = (arrive(GLASSES, speech(6, seed), at) for seed, at in ((1, -40.0), (2, 30.0)))
+    one[:, 48000:] = 0
+    tracker = Tracker(GLASSES, FRAMING)
+    assert not tracker.activity.any()
+    azimuths = tracked(GLASSES, one + other, tracker=tracker)
+    place = int(np.abs(azimuths[-1] + 40).argmin())
+    assert tracker.activity[place] < 0.05
+    assert tracker.activity[1 - place] > 0.7
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e30])
+def test_what_is_not_sound_moves_nobody(value):
+    tracker = Tracker(GLASSES, FRAMING)
+    before = tracked(GLASSES, heard(GLASSES, (-30.0, 40.0)), tracker=tracker)[-1]
+    for mics in (slice(None), slice(2, 3)):
+        spectra = np.ones((6, FRAMING.n_bins), np.complex64)
+        spectra[mics] = value
+        np.testing.assert_allclose(tracker.process(spectra), before, atol=3)
+    assert error(tracked(GLASSES, heard(GLASSES, (-30.0, 40.0)), tracker=tracker)[-1], (-30.0, 40.0)) < 6
+
+
+def test_a_dead_microphone_of_six_is_survived():
+    x = heard(GLASSES, (-30.0, 40.0))
+    x[2] = 0
+    assert error(tracked(GLASSES, x)[-1], (-30.0, 40.0)) < 10
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_state_is_all_that_counts(name):
+    array = preset(name)
+    spectra = spectra_of(heard(array, (-30.0, 40.0), 1.5))
+    one = Tracker(array, FRAMING)
+    for spectrum in spectra[:200]:
+        one.process(spectrum)
+    other = Tracker(array, FRAMING)
+    other.restore(one.state())
+    for spectrum in spectra[200:]:
+        np.testing.assert_array_equal(one.process(spectrum), other.process(spectrum))
+    one.reset()
+    fresh = Tracker(array, FRAMING)
+    for spectrum in spectra[:100]:
+        np.testing.assert_array_equal(one.process(spectrum), fresh.process(spectrum))
+
+
+def test_what_is_returned_is_not_what_is_kept():
+    tracker = Tracker(GLASSES, FRAMING)
+    tracker.process(spectra_of(heard(GLASSES, (-30.0, 40.0), 0.1))[-1])[:] = 7
+    assert np.isnan(tracker.azimuths).all()
+
+
+@given(st.lists(st.integers(0, 2000), max_size=6), st.integers(1, 15999))
+def test_tracked_remix_depends_on_neither_chunks_nor_the_future(sizes, now):
+    x = HEARD.copy()
+    whole = REMIXED
+    cut, at, parts = remix(), 0, []
+    for size in (*sizes, x.shape[1]):
+        parts.append(cut.process(x[:, at : at + size], GAINS[:, at : at + size]))
+        at = min(at + size, x.shape[1])
+    assert np.concatenate(parts, axis=1).tobytes() == whole.tobytes()
+    x[:, now:] = x[::-1, now:]
+    assert remix().process(x, GAINS)[:, :now].tobytes() == whole[:, :now].tobytes()
+
+
+def remix():
+    return Remix(FRAMING, BeamMasks(GLASSES, FRAMING), Tracker(GLASSES, FRAMING), GLASSES.ears)
+
+
+HEARD = heard(GLASSES, (-30.0, 40.0), 1.0).astype(np.float32)
+GAINS = np.repeat([[1.41], [0.35]], HEARD.shape[1], axis=1)
+REMIXED = remix().process(HEARD, GAINS)
+
+
+@pytest.mark.parametrize(
+    ("config", "n_places", "words"),
+    [
+        ({}, 1, "1 places"),
+        ({}, 5, "5 places"),
+        ({"forget_s": 0.0}, 2, "forget_s is 0.0"),
+        ({"apart": np.nan}, 2, "apart is nan"),
+        ({"apart": 120.0}, 2, "below 90"),
+        ({"lowest_hz": 5000.0}, 2, "rise"),
+        ({"lowest_hz": 9000.0, "highest_hz": 9900.0}, 2, "no frequency"),
+    ],
+)
+def test_settings_out_of_range_are_refused(config, n_places, words):
+    with pytest.raises(SceneError, match=words):
+        Tracker(GLASSES, FRAMING, n_places, TrackerConfig(**config))
+
+
+def test_other_rates_and_a_span_of_a_quarter():
+    framing = Framing(48000)
+    array = Array(GLASSES.positions, span=(0.0, 90.0))
+    rng = np.random.default_rng(0)
+    source = rng.standard_normal((1, framing.n_bins)) + 1j * rng.standard_normal((1, framing.n_bins))
+    tracker = Tracker(array, framing)
+    for _ in range(300):
+        spectra = (array.steering([50.0], framing.frequencies)[:, :, 0].T * source).astype(np.complex64)
+        found = tracker.process(spectra)
+    assert found[0] == pytest.approx(50, abs=3)
