@@ -113,7 +113,7 @@ class Remix:
         mics : array, shape (n_mics, n_samples)
             Microphones.
         gains : array, shape (n_places, n_samples)
-            Finite gain of each talker at each sample, as a factor.
+            Gain of each talker at each sample, as a factor; one that is not finite counts as 1.
 
         Returns
         -------
@@ -145,6 +145,7 @@ class Remix:
         spectra = self._analysis.push(self._new)
         masks = self._separator.process(spectra, self._directions.process(spectra))
         np.copyto(self._ready, self._analysis.past[self._ears, : self._framing.hop])
+        gains = np.where(np.isfinite(gains), gains, 1.0)
         if (gains == 1).all():
             self.factor[:] = 0
             if self._sounding:

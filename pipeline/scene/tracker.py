@@ -83,7 +83,7 @@ class Tracker:
     """Follow the directions of talkers.
 
     In each hop, every frequency where sound begins votes for the direction whose plane wave, or measured response,
-    explains the phases of the microphones best. Votes are forgotten exponentially; their peaks are the talkers. A peak
+    explains the microphones best. Votes are forgotten exponentially; their peaks are the talkers. A peak
     belongs to the place that is nearest to it, so that talkers keep their places. A place without a peak, because its
     talker is silent or close to another, stays; after some time it moves to a peak that nobody is near to. Between
     peaks, single votes move the places, see :class:`earmark.pipeline.scene.motion.Motion`.
@@ -175,8 +175,7 @@ class Tracker:
     def _vote(self, x: NDArray[np.complex64]) -> bool:
         """Count votes of the frequencies, shape (n_voters, n_mics); return whether there is sound."""
         with np.errstate(all="ignore"):
-            size = np.abs(x)
-            power = np.sum(np.square(size, dtype=np.float64), axis=1)
+            power = np.sum(np.square(np.abs(x), dtype=np.float64), axis=1)
         power[~np.isfinite(power)] = 0
         mean = float(power.mean())
         self._level = LEVEL_KEPT * self._level + (1 - LEVEL_KEPT) * mean if self._level else mean
@@ -189,8 +188,8 @@ class Tracker:
         self._votes *= self._keep
         rising = np.flatnonzero(loud & (rise > self._config.rise))
         if len(rising):
-            phases = x[rising] / np.maximum(size[rising], 1e-20)
-            match = np.abs(np.sum(self._matched[rising] * phases[:, :, None], axis=1)) / x.shape[1]
+            heard = x[rising] / np.sqrt(x.shape[1] * power[rising, None]).astype(np.float32)
+            match = np.abs(np.sum(self._matched[rising] * heard[:, :, None], axis=1))  # 1 if it explains all
             best = match.argmax(axis=1)
             weight = match.max(axis=1) ** 8 * np.sqrt(power[rising])
             clear = np.minimum(1.0, rise[rising] / self._config.onset)

@@ -161,6 +161,13 @@ def test_samples_that_are_not_finite_are_silence_and_counted():
     assert neutral[:, DELAY:].tobytes() == cleaned[[1, 2], :-DELAY].tobytes()
 
 
+@pytest.mark.parametrize("gain", [np.nan, np.inf, -np.inf])
+def test_a_gain_that_is_not_finite_is_neutral(gain):
+    x, gains, neutral = noise(3000), wild(3000), wild(3000)
+    gains[1, 500:1500], neutral[1, 500:1500] = gain, 1.0
+    assert np.array_equal(opened().process(x, gains), opened().process(x, neutral))
+
+
 def test_reset_is_a_new_start():
     remix, x, gains = opened(), noise(3000), wild(3000)
     first = remix.process(x, gains)

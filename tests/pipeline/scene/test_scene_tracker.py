@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mixtures import FRAMING, arrive, mixture, moving, spectra_of, speech
 
-from earmark.pipeline.scene.array import PRESETS, Array, preset
+from earmark.pipeline.scene.array import PRESETS, Array, Responses, preset
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.motion import turn
 from earmark.pipeline.scene.remix import Remix
@@ -46,6 +46,23 @@ def test_two_talkers_are_found(name, truth):
 def test_arrays_in_two_dimensions_find_talkers_behind(name, truth):
     array = preset(name)
     assert error(tracked(array, heard(array, truth))[-1], truth) < 6
+
+
+def test_measured_responses_of_ears_that_are_shadowed():
+    """Ten decibels at the far ear: louder directions must not win for being loud."""
+    positions, azimuths = preset("ears2").positions, np.arange(-90.0, 91.0, 5.0)
+
+    def levels(azimuth):
+        return 10 ** (np.sin(np.deg2rad(azimuth)) * np.array([-5.0, 5.0]) / 20)
+
+    frequencies = np.fft.rfftfreq(256, 1 / 16000)
+    vectors = Array(positions).steering(azimuths, frequencies) * np.stack([levels(one) for one in azimuths], axis=1)
+    vectors = vectors * np.exp(-2j * np.pi * frequencies * 40 / 16000)[:, None, None]
+    taps = np.fft.irfft(vectors, 256, axis=0).transpose(2, 1, 0)
+    array = Array(positions, span=(-90.0, 90.0), responses=Responses(azimuths, taps, 16000.0))
+    for truth in ((-60.0, 35.0), (50.0, 85.0)):
+        x = sum(levels(one)[:, None] * arrive(array, speech(3, k), one) for k, one in enumerate(truth))
+        assert error(tracked(array, x)[-1], truth) < 8
 
 
 def test_of_a_restricted_array_nobody_is_behind():
