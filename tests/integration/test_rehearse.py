@@ -80,6 +80,14 @@ def rehearsing(session, folder, *options):
         assert not left
 
 
+def command(process):
+    """Return the command line of a process; empty if it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def descendants(pid):
     try:
         return psutil.Process(pid).children(recursive=True)
@@ -209,7 +217,7 @@ def test_killed_listener_ends_the_stream_but_not_the_session(session, tmp_path):
     folder = tmp_path / "rehearsal-3"
     with rehearsing(session, folder, "--serve") as (process, client):
         until(lambda: state(client) == "idle", process)
-        children = [one for one in psutil.Process(process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+        children = [one for one in psutil.Process(process.pid).children() if "spawn_main" in command(one)]
         min(children, key=lambda one: one.create_time()).kill()  # the listener is started first
         with pytest.raises(ChannelError, match="the simulated listener has ended"):
             until(lambda: client.send("fault", name="mains") is not None, process)

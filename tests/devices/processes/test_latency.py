@@ -20,13 +20,21 @@ with busy_core():
 """
 
 
+def command(process):
+    """Return the command line of a process; empty if it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def burners(parent):
     return [child for child in psutil.Process(parent).children() if child.is_running()]
 
 
 def test_core_is_busy_only_within_the_context():
     with busy_core():
-        (burner,) = [one for one in psutil.Process().children() if "getppid" in " ".join(one.cmdline())]
+        (burner,) = [one for one in psutil.Process().children() if "getppid" in command(one)]
         until = time.monotonic() + 180
         while burner.cpu_times().user < 0.2 and time.monotonic() < until:
             time.sleep(0.05)
