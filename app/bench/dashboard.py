@@ -176,7 +176,9 @@ def _run_window(folder: str, seconds: float, out: Any) -> None:
     from PySide6.QtCore import QSettings, QTimer
 
     from earmark.app.dashboard.frame.window import Window
+    from earmark.app.dashboard.launch.process import lower_priority
 
+    lower_priority()
     app = _application()
     shown = Window(QSettings(f"{folder}/window.ini", QSettings.Format.IniFormat), Path(folder))
     shown.resize(*SIZE)

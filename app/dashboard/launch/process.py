@@ -69,6 +69,12 @@ def load_rest() -> None:
     import scipy.stats  # noqa: F401
 
 
+def lower_priority() -> None:
+    """Let the engine's and the sound's processes have the processor first."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+
+
 def show(folder: Path | None, colours: str, begin: Callable[[Window], object] = lambda window: None) -> int:
     """Open the window, run it until it is closed, and return the exit status.
 
@@ -81,8 +87,7 @@ def show(folder: Path | None, colours: str, begin: Callable[[Window], object] = 
     begin : callable
         Called with the window once it is open.
     """
-    if hasattr(os, "nice"):
-        os.nice(NICE)
+    lower_priority()
     settings = user_settings()
     app = make_application(theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
     window = Window(settings, folder)
