@@ -13,6 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
+import numpy as np
+from numpy.typing import NDArray
+
 from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.playback import Names, Playback, Resume
 from earmark.devices.audio.rings import LiveRing
@@ -92,7 +95,7 @@ def run(job: Job, pipe: Connection) -> None:
 
 def _playback(job: Job, prepared: Prepared) -> Playback:
     microphone = Microphone(prepared.scene)
-    live = {}
+    live: dict[int, LiveSource] = {}
     for index, talker in enumerate(prepared.scene.talkers):
         if talker.source.startswith("input:"):
             live[index] = LiveSource(microphone.channel(talker.source), prepared.scene.sfreq)
@@ -100,6 +103,14 @@ def _playback(job: Job, prepared: Prepared) -> Playback:
             ring = LiveRing(name=job.names.live[index])
             ring.skip_to_newest()
             live[index] = LiveSource(ring.pull, prepared.scene.sfreq)
+    mics, array = prepared.scene.microphones, prepared.array
+    if mics is not None and array is not None and mics.is_live:
+        pull: Callable[[int], NDArray[np.float32]] = microphone.array
+        if job.names.mics:
+            several = LiveRing(name=job.names.mics)
+            several.skip_to_newest()
+            pull = lambda n: several.pull(n).T  # noqa: E731
+        live[0] = LiveSource(pull, prepared.scene.sfreq, array.n_mics)
     return Playback(prepared, job.names, live, microphone, job.resume)
 
 

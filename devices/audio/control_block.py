@@ -128,6 +128,11 @@ class Status(NamedTuple):
         Whether the callback has real-time priority.
     sink : bytes
         Name of the sound output, UTF-8.
+    azimuths : array, shape (8,)
+        Of a mixture: where the talkers are, degrees; NaN where nobody was found yet.
+    delivered_db : array, shape (8,)
+        Of a mixture: mean change of each talker's level against the others over the last 3 s, by the gains as applied
+        to the shares of the talkers, dB; NaN without sound.
     """
 
     heartbeat: int
@@ -161,6 +166,8 @@ class Status(NamedTuple):
     cost_s: float
     fifo: bool
     sink: bytes
+    azimuths: NDArray[np.float64]
+    delivered_db: NDArray[np.float64]
 
     @property
     def clock(self) -> ClockMap:
@@ -195,6 +202,7 @@ LAYOUTS: dict[type, np.dtype[Any]] = {
         + [("gains_db", "f8", MAX_TALKERS), ("master_db", "f8"), ("limiter_db", "f8")]
         + [(key, "i8", MAX_TALKERS) for key in ("positions", "dry", "missing")]
         + [("latency_s", "f8"), ("cost_s", "f8"), ("fifo", "?"), ("sink", "S128")]
+        + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS)]
     ),
 }
 

@@ -108,6 +108,18 @@ class AudioEngine:
                     rings.append(ring.name)
                 else:
                     rings.append("")
+            several = clean = ""
+            mics = self.scene.microphones
+            if mics is not None and mics.source.startswith("lsl:") and prepared.array is not None:
+                ring = made.enter_context(contextlib.closing(LiveRing.of(self.scene.sfreq, prepared.array.n_mics)))
+                feed = LslFeed(mics.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
+                made.callback(feed.stop)
+                self._feeds.append(feed)
+                several = ring.name
+            #: Names of the clean talkers of a room.
+            self.clean = prepared.clean
+            if self.clean:
+                clean = made.enter_context(contextlib.closing(PcmRing(len(self.clean), frames))).name
             #: Names of the shared memory, for other processes.
             self.names = Names(
                 self._gains.name,
@@ -116,6 +128,8 @@ class AudioEngine:
                 self._log.name,
                 self._pcm.name,
                 tuple(rings),
+                several,
+                clean,
             )
             self._made = made.pop_all()
         patience = max(LIMITS.silent_s, 4 * self.scene.block / self.scene.sfreq)

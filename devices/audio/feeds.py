@@ -46,7 +46,7 @@ class Drift:
         self._rise = raised_cosine(round(FADE_S * sfreq))[1:].astype(np.float32)
         self._off = round(OFF_S * sfreq)
         self._judge = round(JUDGE_S * sfreq)
-        self._kept = np.zeros(0, np.float32)
+        self._kept = np.zeros((0, ring.n_channels) if ring.n_channels else 0, np.float32)
         self._sum = self._n = 0
         #: Number of cuts that dropped and that repeated samples; samples lost because the ring was full.
         self.n_dropped = self.n_repeated = self.n_lost = 0
@@ -73,19 +73,22 @@ class Drift:
 
     def _joined(self, samples: NDArray[np.float32], skip: int) -> NDArray[np.float32]:
         """Drop ``skip`` samples, with a crossfade from before to after them."""
-        n = len(self._rise)
-        into = samples[skip : skip + n] * self._rise + samples[:n] * (1 - self._rise)
+        n, rise = len(self._rise), self._rise_of(samples)
+        into = samples[skip : skip + n] * rise + samples[:n] * (1 - rise)
         return np.concatenate([into, samples[skip + n :]])
 
     def _repeated(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Repeat the first samples, with a crossfade from their end to their beginning."""
-        cut, n = self._cut, len(self._rise)
-        again = samples[:n] * self._rise + samples[cut : cut + n] * (1 - self._rise)
+        cut, n, rise = self._cut, len(self._rise), self._rise_of(samples)
+        again = samples[:n] * rise + samples[cut : cut + n] * (1 - rise)
         return np.concatenate([samples[:cut], again, samples[n:]])
+
+    def _rise_of(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._rise if samples.ndim == 1 else self._rise[:, None]
 
 
 class LslFeed:
-    """Receive the first channel of an LSL stream into a ring.
+    """Receive an LSL stream into a ring: its first channel, or as many as the ring has.
 
     Parameters
     ----------
@@ -110,12 +113,20 @@ class LslFeed:
             self._inlet = open_lsl(name, self._take, FIND_S)
         except StreamError as error:
             raise AudioError(f"talker from lsl:{name}: {error}") from error
+        self._n_channels, n_there = ring.n_channels, self._inlet.description.spec.n_channels
+        if n_there < self._n_channels:
+            self._inlet.stop()
+            raise AudioError(
+                f"array: lsl:{name} has {n_there} channels, but the array has {self._n_channels} microphones; choose "
+                "the preset or the positions that it was recorded with"
+            )
         rate = self._inlet.description.spec.sfreq
         if not 8_000 <= rate <= 192_000:
             self._inlet.stop()
             raise AudioError(f"talker from lsl:{name}: its rate is {rate:g} Hz, but sound has 8000 to 192000 Hz")
         self._hop = round(HOP_S * rate)
-        self._resample = None if rate == sfreq else soxr.ResampleStream(rate, sfreq, 1, dtype="float32", quality="HQ")
+        n = max(1, self._n_channels)
+        self._resample = None if rate == sfreq else soxr.ResampleStream(rate, sfreq, n, dtype="float32", quality="HQ")
         #: Correction of clock drift, with its counters.
         self.drift = Drift(ring, sfreq)
 
@@ -129,7 +140,8 @@ class LslFeed:
 
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival.item, Block):
-            samples = np.ascontiguousarray(arrival.item.data[:, 0], np.float32)
+            kept = slice(self._n_channels) if self._n_channels else 0
+            samples = np.ascontiguousarray(arrival.item.data[:, kept], np.float32)
             if self._resample is not None:
                 samples = self._resample.resample_chunk(np.nan_to_num(samples))
             self.drift.push(samples)

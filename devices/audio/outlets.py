@@ -16,8 +16,8 @@ from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.nodes.envelope import Envelope, EnvelopeConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
-#: Suffix of the name of the envelope stream.
-ENVELOPES = "-envelopes"
+#: Suffixes of the names of the envelope stream, and of that of the clean talkers of a simulated room.
+ENVELOPES, CLEAN = "-envelopes", "-room-envelopes"
 #: Seconds of sound per envelope sample; seconds between gain samples, and between updates of the envelope's clock.
 HOP_S, GAIN_S, CLOCK_S = 0.01, 0.05, 1.0
 
@@ -94,16 +94,19 @@ class MarkerOutlet:
             )
 
 
-def envelopes(scene: Scene, name: str, config: EnvelopeConfig) -> tuple[Envelope, StreamSpec]:
-    """Return an opened envelope node for a scene's talkers, and the spec of the stream ``name`` that it makes."""
-    names, n = tuple(talker.name for talker in scene.talkers), len(scene.talkers)
+def envelopes(
+    scene: Scene, name: str, config: EnvelopeConfig, talkers: tuple[str, ...] = ()
+) -> tuple[Envelope, StreamSpec]:
+    """Return an opened envelope node for a scene's or other talkers, and the spec of the stream ``name`` it makes."""
+    names = talkers or tuple(talker.name for talker in scene.talkers)
+    n = len(names)
     node = Envelope(config)
     spec = StreamSpec(name, scene.sfreq, names, ("misc",) * n, ("",) * n, hop=round(HOP_S * scene.sfreq))
     return node, node.open(spec).evolve(name=name)
 
 
 class EnvelopeOutlet:
-    """Envelopes of the talkers as played, before gain.
+    """Envelopes of the talkers as played, before gain, or of the clean talkers of a room.
 
     Parameters
     ----------
@@ -113,13 +116,18 @@ class EnvelopeOutlet:
         Stream name and identity.
     config : EnvelopeConfig
         Settings of the envelopes.
+    clean : bool
+        Whether the talkers are those of a room.
     """
 
-    def __init__(self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig) -> None:
+    def __init__(
+        self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig, clean: bool = False
+    ) -> None:
         scene = engine.scene
-        self._node, out = envelopes(scene, name, config)
+        self._node, out = envelopes(scene, name, config, engine.clean if clean else ())
         self._outlet = Outlet(out, "Envelope", source_id)
-        self._reader = PcmReader(engine.names.pcm, round(HOP_S * scene.sfreq))
+        ring = engine.names.clean if clean else engine.names.pcm
+        self._reader = PcmReader(ring, round(HOP_S * scene.sfreq))
         self._since = self._clock_frame = -1.0
         self._every = CLOCK_S * scene.sfreq
 
@@ -168,7 +176,10 @@ class SoundOutlets:
         self._gains = GainOutlet(engine, f"{name}-gains", f"{name}-gains")
         self._markers = MarkerOutlet(engine, f"{name}-markers", f"{name}-markers")
         title = name + ENVELOPES
-        self._envelopes = None if envelope is None else EnvelopeOutlet(engine, title, title, envelope)
+        self._envelopes = [] if envelope is None else [EnvelopeOutlet(engine, title, title, envelope)]
+        if envelope is not None and engine.clean:
+            title = name + CLEAN
+            self._envelopes.append(EnvelopeOutlet(engine, title, title, envelope, clean=True))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound outlets", daemon=True)
         self._thread.start()
@@ -181,13 +192,13 @@ class SoundOutlets:
         status = self._engine.status()
         self._gains.push(status)
         self._markers.push(status)
-        if self._envelopes is not None:
-            self._envelopes.push(status)
+        for one in self._envelopes:
+            one.push(status)
 
     def stop(self) -> None:
         """Send what is left, and withdraw the streams."""
         self._stopping.set()
         self._thread.join()
         self._push()
-        if self._envelopes is not None:
-            self._envelopes.close()
+        for one in self._envelopes:
+            one.close()

@@ -51,6 +51,10 @@ class Names:
         ``PcmReader(name, hop)``: talkers' samples before gain.
     live : tuple of str
         ``LiveRing`` per talker from LSL; empty for others.
+    mics : str
+        ``LiveRing`` of microphones from LSL; empty without.
+    clean : str
+        ``PcmReader(name, hop)``: the clean talkers of a room; empty without.
     """
 
     gains: str
@@ -59,6 +63,8 @@ class Names:
     applied: str
     pcm: str
     live: tuple[str, ...]
+    mics: str = ""
+    clean: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class Playback:
         self._status = Seqlock(Status, names.status)
         self._applied = AppliedLog(self._n, names.applied)
         self._pcm = PcmRing(name=names.pcm)
+        self._clean = PcmRing(name=names.clean) if names.clean else None
         self._clock = DacClock(prepared.scene.sfreq, prepared.scene.block)
         self._read = (-1, -1)
         self._control = compose(self._gains.read(), self._operator.read(), self._n)
@@ -203,6 +210,8 @@ class Playback:
         out = self._renderer.render(n_frames, self._control)
         for first in range(0, n_frames, self._pcm.n_frames):
             self._pcm.write(self._renderer.pcm[:, first : first + self._pcm.n_frames])
+            if self._clean is not None:
+                self._clean.write(self._renderer.clean[:, first : first + self._pcm.n_frames])
         self._clock.add(frame, n_frames, time_at_ear)
         self._tell(n_frames, underflow, began)
         return out
@@ -213,6 +222,8 @@ class Playback:
             self._renderer.frame = max(self._renderer.frame, round(self._resume.clock.index(time_at_ear)))
         self._set("first_frame", self._renderer.frame)
         self._pcm.begin(self._renderer.frame)
+        if self._clean is not None:
+            self._clean.begin(self._renderer.frame)
 
     def _look(self) -> None:
         """Read the controls, and log changes."""
@@ -244,6 +255,9 @@ class Playback:
         np.maximum(say["limiter_db"], renderer.limiter_db, out=say["limiter_db"])
         say["gains_db"][: self._n] = renderer.gains_db
         say["positions"][: self._n] = renderer.positions
+        if renderer.places is not None:
+            say["azimuths"][: self._n] = renderer.places.azimuths
+            say["delivered_db"][: self._n] = renderer.places.delivered_db
         for index, source in self._live.items():
             say["dry"][index], say["missing"][index] = source.n_dry, source.n_missing
         cost = time.perf_counter() - began

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.limiter import Limiter
+from earmark.devices.audio.places import Places
 from earmark.devices.audio.ramp import GainRamps, Switch
 from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
 from earmark.devices.audio.sources import PcmSource, Source
@@ -38,6 +39,7 @@ class Targets:
     def __init__(self, scene: Scene) -> None:
         n = len(scene.talkers)
         self._gain_range = (scene.min_gain_db, scene.max_gain_db)
+        self._farthest = 90.0 if scene.microphones is None else 180.0
         self.gains_db = np.zeros(n).clip(*self._gain_range)
         self.azimuths = np.array([talker.azimuth for talker in scene.talkers])
         self.seek_s = np.full(n, np.nan)
@@ -50,7 +52,7 @@ class Targets:
         """Take over valid values; return whether talkers are to jump to :attr:`seek_s` (NaN: no jump)."""
         with np.errstate(invalid="ignore"):
             self._take_all(self.gains_db, control.gains_db, *self._gain_range)
-            self._take_all(self.azimuths, control.azimuths, -90.0, 90.0)
+            self._take_all(self.azimuths, control.azimuths, -self._farthest, self._farthest)
             self._take_all(self.trims_db, control.trims_db, *TRIM_DB)
             self._take_mutes(control.mutes)
             scalars = np.array([self.ramp_s, self.master_db])
@@ -111,11 +113,17 @@ class Renderer:
     stop, which therefore act at once. The output does not depend on how it is cut into blocks, as long as controls
     change at the same frames. :meth:`render` never reads a clock, waits, logs or raises.
 
+    If the scene has microphones, a remix of what they hear takes the place of sources, gains and space, see
+    :class:`earmark.devices.audio.places.Places`. With all gains, trims and the master gain at 0 dB, nobody muted, and
+    every sample below the ceiling, the output after the fade-in is the microphones of the ears, ``delay`` frames late,
+    to the last bit, whatever the separator does.
+
     Parameters
     ----------
     prepared : Prepared
     live : mapping from int to Source
-        Sources of the talkers that have no samples in ``prepared``, by index.
+        Sources of the talkers that have no samples in ``prepared``, by index; of live microphones, the source of all
+        of them as number 0.
     frame : int
         First output frame.
     positions : sequence of int, or None
@@ -133,14 +141,22 @@ class Renderer:
         if positions is None:
             positions = tuple(round(talker.start_s * scene.sfreq) for talker in scene.talkers)
         self._prepared = prepared
-        self._sources: list[Source] = [
-            _live(live, talker, index) if pcm is None else PcmSource(pcm, scene.sfreq, talker.loop, position)
-            for index, (talker, pcm, position) in enumerate(zip(scene.talkers, prepared.pcm, positions, strict=True))
-        ]
+        self._places: Places | None = None
+        self._sources: list[Source]
+        if scene.microphones is not None:
+            self._places = Places(prepared, None if live is None else live.get(0), positions[0])
+            self._sources = [self._places.source] * len(scene.talkers)
+        else:
+            self._sources = [
+                _live(live, talker, index) if pcm is None else PcmSource(pcm, scene.sfreq, talker.loop, position)
+                for index, (talker, pcm, position) in enumerate(
+                    zip(scene.talkers, prepared.pcm, positions, strict=True)
+                )
+            ]
         n = len(scene.talkers)
         self._targets = Targets(scene)
         self._limiter = Limiter(scene)
-        self._space = Space(prepared, self._targets.azimuths)
+        self._space = None if self._places else Space(prepared, self._targets.azimuths)
         self._ramps = GainRamps(scene.sfreq, np.zeros(2 * n + 1))  # gains, trims, master
         self._mutes = [Switch(round(MUTE_S * scene.sfreq), on=True) for _ in scene.talkers]
         self._start = Switch(round(START_S * scene.sfreq), on=False)
@@ -150,13 +166,14 @@ class Renderer:
         self._last: Control | None = None
         self._begun = False
         self._heard = np.zeros((n, scene.block), np.float32)
-        #: Delay of the output in frames, from the limiter's look-ahead.
-        self.delay = self._limiter.delay
+        self._clean = np.zeros((len(prepared.clean), scene.block), np.float32)
+        #: Delay of the output in frames, from the limiter's look-ahead and the remix.
+        self.delay = self._limiter.delay + (0 if self._places is None else self._places.delay)
         #: Next output frame.
         self.frame = frame
-        #: Talkers' samples of the last call before gain, shape (n_talkers, n_frames), float32; overwritten by the next
-        #: call.
-        self.pcm = self._heard[:, :0]
+        #: Talkers' samples of the last call before gain, or their parts of a mixture, shape (n_talkers, n_frames),
+        #: float32; and the clean talkers of a room, shape (n_clean, n_frames); overwritten by the next call.
+        self.pcm, self.clean = self._heard[:, :0], self._clean[:, :0]
         #: Gains at the last frame in dB, trims included, shape (n_talkers,), minus infinity for muted talkers; and the
         #: master gain.
         self.gains_db, self.master_db = self._targets.gains_db.copy(), 0.0
@@ -173,6 +190,11 @@ class Renderer:
     def positions(self) -> tuple[int, ...]:
         """Next frame of its file to be read, per talker."""
         return tuple(source.position for source in self._sources)
+
+    @property
+    def places(self) -> Places | None:
+        """The talkers of the mixture, if the scene has microphones."""
+        return self._places
 
     @property
     def n_refused(self) -> int:
@@ -192,8 +214,10 @@ class Renderer:
         """Run everything once on a copy with other sources, to load code and tables; the state does not change."""
         scene = self._prepared.scene
         noise = np.random.default_rng(0).standard_normal(4 * scene.block).astype(np.float32)
-        twin = Renderer(replace(self._prepared, pcm=(noise,) * len(scene.talkers)))
-        n = len(scene.talkers)
+        n, mics = len(scene.talkers), None
+        if self._prepared.array is not None:
+            mics = np.tile(noise, (self._prepared.array.n_mics + len(self._prepared.clean), 1))
+        twin = Renderer(replace(self._prepared, pcm=(noise,) * n, mics=mics))
         for k in range(8):
             twin.render(scene.block, Control((-6.0 * k,) * n, azimuths=(10.0 * k,) * n, seek_id=k, seek_s=(0.0,) * n))
 
@@ -210,13 +234,14 @@ class Renderer:
             self._obey(control)
         if n_frames > self._heard.shape[1]:
             self._heard = np.zeros((len(self._sources), n_frames), np.float32)
-        self.pcm = self._heard[:, :n_frames]
+            self._clean = np.zeros((len(self._clean), n_frames), np.float32)
+        self.pcm, self.clean = self._heard[:, :n_frames], self._clean[:, :n_frames]
         out = np.empty((n_frames, 2), np.float32)
         self.peak[:] = self.out_peak[:] = self.rms[:] = self.out_rms[:] = self.limiter_db = 0
         with np.errstate(over="ignore", invalid="ignore"):  # repaired and counted
             for first in range(0, n_frames, self._prepared.scene.block):
                 piece = slice(first, min(first + self._prepared.scene.block, n_frames))
-                out[piece] = self._piece(self.pcm[:, piece]).T
+                out[piece] = self._piece(self.pcm[:, piece], self.clean[:, piece]).T
         for total in (self.rms, self.out_rms):
             np.sqrt(total / max(n_frames, 1), out=total)
         now, n = self._ramps.gains_db, len(self._sources)
@@ -231,34 +256,49 @@ class Renderer:
             self._begun = True
             sfreq = self._prepared.scene.sfreq
             self._ramps = GainRamps(sfreq, np.concatenate([targets.gains_db, targets.trims_db, [targets.master_db]]))
-            self._space.place(targets.azimuths, at_once=True)
+            self._place(at_once=True)
             self._mute = Switch(round(MUTE_S * sfreq), on=not targets.mute)
             self._mutes = [Switch(round(MUTE_S * sfreq), on=not mute) for mute in targets.mutes]
             return
         n = len(self._sources)
         for index, gain_db in enumerate((*targets.gains_db, *targets.trims_db, targets.master_db)):
             self._ramps.retarget(index, gain_db, TRIM_S if n <= index < 2 * n else targets.ramp_s)
-        self._space.place(targets.azimuths)
+        self._place()
         self._mute.on = not targets.mute
         for switch, mute in zip(self._mutes, targets.mutes, strict=True):
             switch.on = not mute
         if jump:
+            done: list[Source] = []  # the talkers of a mixture have one source, which jumps once
             for source, seek_s in zip(self._sources, targets.seek_s, strict=True):
-                if not np.isnan(seek_s):
+                if not np.isnan(seek_s) and source not in done:
                     source.seek(round(seek_s * self._prepared.scene.sfreq))
+                    done.append(source)
 
-    def _piece(self, heard: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _place(self, at_once: bool = False) -> None:
+        if self._space is not None:
+            self._space.place(self._targets.azimuths, at_once=at_once)
+        if self._places is not None:
+            self._places.place(self._targets.azimuths)
+
+    def _piece(self, heard: NDArray[np.float32], clean: NDArray[np.float32]) -> NDArray[np.float64]:
         """Render at most one block; return shape (2, n_frames)."""
         n = heard.shape[1]
-        for row, source in zip(heard, self._sources, strict=True):
-            row[:] = source.read(n)
-        self._repair(heard, LOUDEST)
         gains = self._ramps.read(n)
-        talkers = heard * gains[: len(heard)] * gains[len(heard) : -1]
-        for row, switch in zip(talkers, self._mutes, strict=True):
+        factors = gains[: len(heard)] * gains[len(heard) : -1]
+        for row, switch in zip(factors, self._mutes, strict=True):
             switch.apply(row)
+        if self._places is not None:
+            rows = self._places.source.read(n)
+            self._repair(rows, LOUDEST)
+            mix = self._places.remix(rows, factors, heard, clean).astype(np.float64)
+        else:
+            for row, source in zip(heard, self._sources, strict=True):
+                row[:] = source.read(n)
+        self._repair(heard, LOUDEST)
+        talkers = heard * factors
         self._measure(talkers, self.peak, self.rms)
-        mix = self._space.process(talkers)
+        if self._space is not None:
+            mix = self._space.process(talkers)
         mix *= gains[-1]
         self._repair(mix, _UNHEARD_OF)
         out = self._limiter.process(mix)

@@ -252,17 +252,22 @@ class LiveRing:
         Normal fill in frames: the reader waits for it before it begins.
     name : str or None
         Segment to attach to; None creates one.
+    n_channels : int
+        Number of channels; 0 for one whose samples have the shape (n,) instead of (n, n_channels).
     """
 
-    _WRITTEN, _READ, _FRAMES, _TARGET = range(4)
+    _WRITTEN, _READ, _FRAMES, _TARGET, _CHANNELS = range(5)
 
-    def __init__(self, n_frames: int = 0, target: int = 0, name: str | None = None) -> None:
-        self._segment = Segment(name, _HEADER + 4 * n_frames)
+    def __init__(self, n_frames: int = 0, target: int = 0, name: str | None = None, n_channels: int = 0) -> None:
+        self._segment = Segment(name, _HEADER + 4 * n_frames * max(1, n_channels))
         self._head = self._segment.array(8, np.int64)
         if name is None:
             self._head[self._FRAMES], self._head[self._TARGET] = n_frames, target
+            self._head[self._CHANNELS] = n_channels
         self.n_frames, self.target = int(self._head[self._FRAMES]), int(self._head[self._TARGET])
-        self._data = self._segment.array(self.n_frames, np.float32, _HEADER)
+        self.n_channels = int(self._head[self._CHANNELS])
+        shape = (self.n_frames, self.n_channels) if self.n_channels else (self.n_frames,)
+        self._data = self._segment.array(shape, np.float32, _HEADER)
         self._flowing = False
 
     @property
@@ -271,9 +276,9 @@ class LiveRing:
         return self._segment.name
 
     @classmethod
-    def of(cls, sfreq: float) -> LiveRing:
+    def of(cls, sfreq: float, n_channels: int = 0) -> LiveRing:
         """Create a ring for a scene's rate."""
-        return cls(round(LIVE_S * sfreq), round(LIVE_TARGET_S * sfreq))
+        return cls(round(LIVE_S * sfreq), round(LIVE_TARGET_S * sfreq), n_channels=n_channels)
 
     @property
     def waiting(self) -> int:
@@ -292,10 +297,10 @@ class LiveRing:
         return n
 
     def pull(self, n: int) -> NDArray[np.float32]:
-        """Return up to ``n`` samples; none while the ring fills up to its target, at first and after an underrun."""
+        """Return up to ``n`` samples, shape (n,) or (n, n_channels); none while the ring fills up to its target, at first and after an underrun."""
         self._flowing = self._flowing or self.waiting >= self.target
         if not self._flowing:
-            return np.zeros(0, np.float32)
+            return self._data[:0].copy()
         read = int(self._head[self._READ])
         n_read = min(n, self.waiting)
         self._flowing = n_read == n

@@ -17,10 +17,10 @@ DRY_S = 0.003
 
 
 class Source(Protocol):
-    """One channel of samples, read block by block."""
+    """One channel of samples, or several together, read block by block."""
 
     def read(self, n_frames: int) -> NDArray[np.float32]:
-        """Return the next samples, shape (n_frames,)."""
+        """Return the next samples, shape (n_frames,) or (n_channels, n_frames)."""
 
     @property
     def position(self) -> int:
@@ -38,7 +38,7 @@ class PcmSource:
 
     Parameters
     ----------
-    pcm : array, shape (n_frames,)
+    pcm : array, shape (n_frames,) or (n_channels, n_frames)
         All samples, at least one.
     sfreq : float
         Frames per second.
@@ -49,7 +49,7 @@ class PcmSource:
     """
 
     def __init__(self, pcm: NDArray[np.float32], sfreq: float, loop: bool = False, start: int = 0) -> None:
-        self._pcm, self._loop = pcm, loop
+        self._pcm, self._loop, self._n = pcm, loop, pcm.shape[-1]
         self._rise = raised_cosine(round(SEEK_S * sfreq))[1:]
         self._at = self._within(start)
         self._old = 0  # read position of the part that fades out
@@ -57,7 +57,7 @@ class PcmSource:
         self._next: int | None = None
 
     def _within(self, frame: int) -> int:
-        return frame % len(self._pcm) if self._loop else min(max(frame, 0), len(self._pcm))
+        return frame % self._n if self._loop else min(max(frame, 0), self._n)
 
     @property
     def position(self) -> int:
@@ -75,8 +75,8 @@ class PcmSource:
             self._faded = 0
 
     def read(self, n_frames: int) -> NDArray[np.float32]:
-        """Return the next samples, shape (n_frames,)."""
-        out = np.empty(n_frames, np.float32)
+        """Return the next samples, shape (n_frames,) or (n_channels, n_frames)."""
+        out = np.empty((*self._pcm.shape[:-1], n_frames), np.float32)
         done = 0
         while done < n_frames:
             left = len(self._rise) - self._faded
@@ -89,17 +89,18 @@ class PcmSource:
                 self._old = self._within(self._old + n)
                 self._faded += n
                 self._jump()
-            out[done : done + n] = piece
+            out[..., done : done + n] = piece
             done += n
         return out
 
     def _cut(self, at: int, n: int) -> NDArray[np.float32]:
-        piece = self._pcm[at : at + n]
-        if len(piece) == n:
+        piece = self._pcm[..., at : at + n]
+        n_left = n - piece.shape[-1]
+        if not n_left:
             return piece
         if self._loop:
-            return np.take(self._pcm, np.arange(at, at + n), mode="wrap")
-        return np.concatenate([piece, np.zeros(n - len(piece), np.float32)])
+            return np.take(self._pcm, np.arange(at, at + n), axis=-1, mode="wrap")
+        return np.concatenate([piece, np.zeros((*piece.shape[:-1], n_left), np.float32)], axis=-1)
 
 
 class LiveSource:
@@ -108,17 +109,20 @@ class LiveSource:
     Parameters
     ----------
     pull : callable
-        Returns up to the given number of available samples, shape (n,); never waits.
+        Returns up to the given number of available samples, shape (n,) or (n_channels, n); never waits.
     sfreq : float
         Frames per second.
+    n_channels : int or None
+        Number of channels; None for samples of shape (n,).
     """
 
-    def __init__(self, pull: Callable[[int], NDArray[np.float32]], sfreq: float) -> None:
+    def __init__(self, pull: Callable[[int], NDArray[np.float32]], sfreq: float, n_channels: int | None = None) -> None:
         self._pull = pull
+        self._shape = () if n_channels is None else (n_channels,)
         self._rise = raised_cosine(round(DRY_S * sfreq))[1:]
         self._risen = 0
-        self._last = 0.0
-        self._tail = np.zeros(0)  # fade-out of the last sample before a gap
+        self._last = np.zeros((*self._shape, 1))
+        self._tail = np.zeros((*self._shape, 0))  # fade-out of the last sample before a gap
         #: Frames read.
         self.position = 0
         #: Missing frames, and number of underruns after the first sample.
@@ -128,14 +132,14 @@ class LiveSource:
         """Do nothing: a live source cannot jump."""
 
     def read(self, n_frames: int) -> NDArray[np.float32]:
-        """Return the next samples, shape (n_frames,)."""
-        got = np.asarray(self._pull(n_frames), np.float32)[:n_frames]
-        n = len(got)
-        out = np.zeros(n_frames)
-        out[:n] = got
+        """Return the next samples, shape (n_frames,) or (n_channels, n_frames)."""
+        got = np.asarray(self._pull(n_frames), np.float32)[..., :n_frames]
+        n = got.shape[-1]
+        out = np.zeros((*self._shape, n_frames))
+        out[..., :n] = got
         rise = self._rise[self._risen : self._risen + n]
-        out[: len(rise)] *= rise
-        self._die_away(out[:n])
+        out[..., : len(rise)] *= rise
+        self._die_away(out[..., :n])
         if n:
             self._risen += len(rise)
         if n < n_frames:
@@ -143,15 +147,15 @@ class LiveSource:
             if self._risen:
                 self.n_dry += 1
                 self._risen = 0
-                last = out[n - 1] if n else self._last
-                self._tail = (last if np.isfinite(last) else 0.0) * (1 - self._rise)
-            self._die_away(out[n:])
+                last = out[..., n - 1 : n] if n else self._last
+                self._tail = np.where(np.isfinite(last), last, 0.0) * (1 - self._rise)
+            self._die_away(out[..., n:])
         if n_frames:
-            self._last = float(out[-1])
+            self._last = out[..., -1:].copy()
         self.position += n_frames
         return out.astype(np.float32)
 
     def _die_away(self, out: NDArray[np.float64]) -> None:
-        n = min(len(out), len(self._tail))
-        out[:n] += self._tail[:n]
-        self._tail = self._tail[n:]
+        n = min(out.shape[-1], self._tail.shape[-1])
+        out[..., :n] += self._tail[..., :n]
+        self._tail = self._tail[..., n:]

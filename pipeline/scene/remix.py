@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.scene.delivered import Delivered
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.separator import Separator
 from earmark.pipeline.scene.transform import Analysis, Framing, Hops, Synthesis
@@ -56,6 +57,9 @@ class Remix:
 
     Samples that are not finite are replaced by silence and counted in ``n_bad``.
 
+    The parts of one microphone, too, are made: what each talker is at it, for envelopes. They sum to that microphone,
+    are as late as the output, and do not depend on the gains.
+
     Parameters
     ----------
     framing : Framing
@@ -65,15 +69,22 @@ class Remix:
         Places of the talkers, as many as the separator has.
     ears : tuple of int
         Microphone of the left and the right ear.
+    reference : int
+        Microphone whose parts are made.
 
     Raises
     ------
     SceneError
-        If separator and framing do not fit, or an ear has no microphone.
+        If separator and framing do not fit, or an ear or the reference has no microphone.
     """
 
     def __init__(
-        self, framing: Framing, separator: Separator, directions: Directions, ears: tuple[int, int] = (0, 1)
+        self,
+        framing: Framing,
+        separator: Separator,
+        directions: Directions,
+        ears: tuple[int, int] = (0, 1),
+        reference: int = 0,
     ) -> None:
         for what, found, wanted in (
             ("rate", separator.sfreq, framing.sfreq),
@@ -86,8 +97,10 @@ class Remix:
             raise SceneError(
                 f"remix: ears are {ears}, but must be two microphones of {separator.n_mics}, counted from 0"
             )
+        if not 0 <= reference < separator.n_mics:
+            raise SceneError(f"remix: the reference is microphone {reference}, but must be 0 to {separator.n_mics - 1}")
         self._framing, self._separator, self._directions = framing, separator, directions
-        self._ears = list(ears)
+        self._ears, self._reference = list(ears), reference
         self._hops = Hops(framing.hop)
         self._analysis = Analysis(framing, separator.n_mics)
         self._synthesis = Synthesis(framing, 2)
@@ -95,6 +108,12 @@ class Remix:
         self._ready = np.zeros((2, framing.hop), np.float32)
         self._change = np.zeros((2, framing.n_bins), np.complex64)
         self._sounding = False
+        self._apart = Synthesis(framing, separator.n_places)
+        self._shares = np.zeros((separator.n_places, framing.n_bins), np.complex64)
+        self._bounded = np.zeros(self._shares.shape, np.float32)
+        self._parts = np.zeros((separator.n_places, framing.hop), np.float32)
+        #: Change of the level of each talker against the others.
+        self.delivered = Delivered(separator.n_places, framing)
         #: What the newest window adds to a spectrum, as a factor of it, shape (n_bins,); zero where nothing changes.
         self.factor = np.zeros(framing.n_bins, np.float32)
         #: Samples of microphones that were not finite.
@@ -105,7 +124,9 @@ class Remix:
         """Samples from a microphone to the output."""
         return self._framing.delay
 
-    def process(self, mics: NDArray[np.float32], gains: NDArray[np.float64]) -> NDArray[np.float32]:
+    def process(
+        self, mics: NDArray[np.float32], gains: NDArray[np.float64], parts: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Remix the next samples.
 
         Parameters
@@ -114,6 +135,8 @@ class Remix:
             Microphones.
         gains : array, shape (n_places, n_samples)
             Gain of each talker at each sample, as a factor; one that is not finite counts as 1.
+        parts : array, shape (n_places, n_samples), optional
+            Set to the parts of the reference, ``delay`` samples late.
 
         Returns
         -------
@@ -132,6 +155,8 @@ class Remix:
         out = np.empty((2, n), np.float32)
         for chunk, hop, whole in self._hops.cut(n):
             out[:, chunk] = self._ready[:, hop]
+            if parts is not None:
+                parts[:, chunk] = self._parts[:, hop]
             self._new[:, hop] = mics[:, chunk]
             if whole:
                 self._next(gains[:, chunk.stop - 1])
@@ -144,6 +169,7 @@ class Remix:
             self._new[bad] = 0
         spectra = self._analysis.push(self._new)
         masks = self._separator.process(spectra, self._directions.process(spectra))
+        self._divide(spectra[self._reference], masks)
         np.copyto(self._ready, self._analysis.past[self._ears, : self._framing.hop])
         gains = np.where(np.isfinite(gains), gains, 1.0)
         if (gains == 1).all():
@@ -151,19 +177,32 @@ class Remix:
             if self._sounding:
                 self._ready += self._synthesis.end()
             self._sounding = False
+            self.delivered.update(spectra[self._reference], self._bounded, self.factor)
             return
         bounded_change(masks, gains, self.factor)
+        self.delivered.update(spectra[self._reference], self._bounded, self.factor)
         np.multiply(spectra[self._ears], self.factor, out=self._change)
         self._ready += self._synthesis.push(self._change)
         self._sounding = True
+
+    def _divide(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
+        """Divide the reference among the talkers."""
+        with np.errstate(all="ignore"):
+            np.clip(masks, 0.0, 1.0, out=self._bounded)
+            self._bounded[~np.isfinite(self._bounded)] = 0
+            np.multiply(self._bounded, spectrum, out=self._shares)
+            self._shares[~np.isfinite(self._shares)] = 0
+            np.copyto(self._parts, self._apart.push(self._shares))
 
     def reset(self) -> None:
         """Start anew, with silence before the first sample."""
         for one in (self._hops, self._analysis, self._directions, self._separator):
             one.reset()
         self._synthesis.end()
+        self._apart.end()
+        self.delivered.reset()
         self._sounding = False
-        self._ready[:], self.factor[:] = 0, 0
+        self._ready[:], self._parts[:], self.factor[:] = 0, 0, 0
 
 
 def bounded_change(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.pipeline.node import State
+from earmark.pipeline.registry import Registry
 from earmark.pipeline.scene.array import Array, Steering
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.transform import Framing
@@ -65,6 +67,13 @@ class Separator(Protocol):
 
     def restore(self, state: State) -> None:
         """Restore what :meth:`state` returned."""
+
+
+#: Separators by name: each makes one of an array, a framing and a number of places. Packages add to them by entry
+#: points of the group ``earmark.separators``.
+SEPARATORS: Registry[Callable[[Array, Framing, int], Separator]] = Registry(
+    "separator", "earmark.separators", {"beams": "earmark.pipeline.scene.separator:BeamMasks"}
+)
 
 
 class BeamMasks:

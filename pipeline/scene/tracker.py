@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earmark.pipeline.node import State
 from earmark.pipeline.scene.array import Array, Steering
 from earmark.pipeline.scene.errors import SceneError
-from earmark.pipeline.scene.motion import Motion, turn
+from earmark.pipeline.scene.motion import Motion, turn, wrapped
 from earmark.pipeline.scene.separator import PLACES
 from earmark.pipeline.scene.transform import Framing
 
@@ -139,6 +139,13 @@ class Tracker:
         self._heard = 0
         self._motion = Motion(self._n_places, self._hop_s)
         self._missed = np.zeros(self._n_places, np.int64)
+
+    def start(self, place: int, azimuth: float) -> None:
+        """Put the talker of a place at an azimuth in degrees: somebody knows where to look for it."""
+        if not self._round:
+            azimuth = min(max(azimuth, float(self._grid[0])), float(self._grid[-1]))
+        self._motion.start(place, float(wrapped(azimuth)))
+        self._missed[place] = 0
 
     @property
     def azimuths(self) -> NDArray[np.float64]:

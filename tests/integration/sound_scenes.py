@@ -107,5 +107,12 @@ def running(pid):
 
 def left_behind(names):
     """Return the shared memory segments of an engine that still exist."""
-    segments = (names.gains, names.operator, names.status, names.applied, names.pcm, *filter(None, names.live))
+    segments = (
+        names.gains,
+        names.operator,
+        names.status,
+        names.applied,
+        names.pcm,
+        *filter(None, (*names.live, names.mics, names.clean)),
+    )
     return [name for name in segments if os.path.exists(f"/dev/shm/{name}")]

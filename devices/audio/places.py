@@ -1,0 +1,112 @@
+"""The talkers of a mixture: microphones in, two ears and a part for each talker out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.devices.audio.scene import AudioError, Prepared, Scene
+from earmark.devices.audio.sources import PcmSource, Source
+from earmark.pipeline.registry import RegistryError
+from earmark.pipeline.scene.remix import Remix
+from earmark.pipeline.scene.separator import SEPARATORS
+from earmark.pipeline.scene.tracker import Tracker
+from earmark.pipeline.scene.transform import Framing
+
+
+def framing_of(scene: Scene) -> Framing:
+    """Return window and hop of a scene with microphones."""
+    assert scene.microphones is not None
+    return Framing(scene.sfreq, scene.microphones.window_s)
+
+
+class Places:
+    """Follow the talkers of a mixture, and change their gains.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Scene with microphones.
+    live : Source or None
+        Live microphones, all together.
+    position : int
+        First frame of microphones that are not live.
+
+    Raises
+    ------
+    AudioError
+        If live microphones have no source, or the separator cannot be made.
+    """
+
+    def __init__(self, prepared: Prepared, live: Source | None = None, position: int = 0) -> None:
+        scene, array, mics = prepared.scene, prepared.array, prepared.scene.microphones
+        assert array is not None
+        assert mics is not None
+        if prepared.mics is not None:
+            self.source: Source = PcmSource(prepared.mics, scene.sfreq, mics.loop or mics.room is not None, position)
+        elif live is not None:
+            #: The microphones, and below them the clean talkers of a room.
+            self.source = live
+        else:
+            raise AudioError(f"array: {mics.source} is live, but no source for it was handed to Renderer")
+        framing, n = framing_of(scene), len(scene.talkers)
+        self._n_mics = array.n_mics
+        self._tracker = Tracker(array, framing, n)
+        try:
+            separator = SEPARATORS.get(mics.separator)(array, framing, n)
+        except RegistryError as error:
+            raise AudioError(f"array: {error}") from error
+        self._remix = Remix(framing, separator, self._tracker, array.ears, array.reference)
+        self._at = np.array([np.nan if at is None else at for at in mics.starts or (None,) * n])
+        self._aimed = np.array([talker.azimuth for talker in scene.talkers])
+        for place, at in enumerate(self._at):
+            if np.isfinite(at):
+                self._tracker.start(place, float(at))
+
+    @property
+    def delay(self) -> int:
+        """Frames from the microphones to the ears, and to the parts."""
+        return self._remix.delay
+
+    @property
+    def azimuths(self) -> NDArray[np.float64]:
+        """Where the talkers are, degrees, shape (n_places,); NaN where nobody was found yet."""
+        return self._tracker.azimuths
+
+    @property
+    def delivered_db(self) -> NDArray[np.float64]:
+        """Mean change of each talker's level against the others, dB, shape (n_places,)."""
+        return self._remix.delivered.db
+
+    def place(self, azimuths: NDArray[np.float64]) -> None:
+        """Look for the talkers whose azimuth was changed there, from the next hop on."""
+        for place in np.flatnonzero(azimuths != self._aimed):
+            self._tracker.start(int(place), float(azimuths[place]))
+        self._aimed[:] = azimuths
+
+    def remix(
+        self,
+        rows: NDArray[np.float32],
+        gains: NDArray[np.float64],
+        parts: NDArray[np.float32],
+        clean: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Remix the next frames.
+
+        Parameters
+        ----------
+        rows : array, shape (n_mics + n_clean, n_frames)
+            What :attr:`source` gave; finite.
+        gains : array, shape (n_places, n_frames)
+            Gains as factors.
+        parts : array, shape (n_places, n_frames)
+            Set to what each talker is at the reference.
+        clean : array, shape (n_clean, n_frames)
+            Set to the clean talkers of a room.
+
+        Returns
+        -------
+        ears : array, shape (2, n_frames)
+        """
+        clean[:] = rows[self._n_mics :][: len(clean)]
+        return self._remix.process(rows[: self._n_mics], gains, parts)
