@@ -46,7 +46,7 @@ def describe(
         specs = _specs(settings, recording, wait)
         graph = settings.graph()
         settings.open(graph, settings.sources(specs))
-        if settings.sound is not None:
+        if settings.sound is not None and settings.sound.array is None:
             impulse_responses(settings.sound.space, settings.sound.sfreq)
     for name, spec in specs.items():
         stream = settings.streams[name]
@@ -144,6 +144,11 @@ def settings_lines(graph: Graph, settings: Config) -> list[str]:
     if sound is not None:
         lines += [f"sound: space {sound.space}, {_settings(sound, leave=('space', 'talkers'))}"]
         lines += [f"talker {talker.name}: {_settings(talker, leave=('name',))}" for talker in sound.talkers]
+        if sound.array is not None:
+            lines.append(f"array: {_settings(sound.array)}")
+        if sound.room is not None:
+            lines.append(f"room: {_settings(sound.room, leave=('talkers',))}")
+            lines += [f"in the room, {one.name}: {_settings(one, leave=('name',))}" for one in sound.room.talkers]
     return lines
 
 

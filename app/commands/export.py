@@ -129,9 +129,9 @@ class _SoundFiles:
     def find(self, recording: Path, talker: TalkerConfig) -> Path | None:
         """Return the sound file of a talker, if it may be copied; paths are relative to the folder of the session."""
         from earmark.app.config.sound import SPEECH
-        from earmark.devices.audio.scene import LIVE
+        from earmark.devices.audio.scene import LIVE, PLACE
 
-        if not self._folders or talker.source.startswith(LIVE):
+        if not self._folders or talker.source.startswith((*LIVE, PLACE)):
             return None
         folder = recording.absolute().parent
         files = [Path(talker.talker(place).source) for place in (folder, folder.parent)]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
+from earmark.app.config.array import ArrayConfig, RoomConfig, check_array
 from earmark.app.config.backends import BackendName, PrecisionName
 from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
@@ -20,6 +21,7 @@ from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
 from earmark.devices.sources.source import SOURCES
+from earmark.kernels.errors import EarmarkError
 from earmark.kernels.words import counted
 from earmark.pipeline.attention.attend import AttendConfig, LawChoice, steering_law
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
@@ -27,6 +29,7 @@ from earmark.pipeline.attention.steering import LAWS, check_gains
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.node import NODES
 from earmark.pipeline.registry import Part, Registry, RegistryError
+from earmark.pipeline.scene.separator import SEPARATORS
 from earmark.pipeline.stream import StreamSpec, WiringError
 
 if typing.TYPE_CHECKING:
@@ -172,6 +175,8 @@ class _File(_Strict):
     outputs: list[OutputConfig] = []
     engine: EngineConfig = EngineConfig()
     sound: SoundConfig | None = None
+    array: ArrayConfig | None = None
+    room: RoomConfig | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,7 +251,8 @@ class Config:
         if self.attention is not None and self.attention.settings.law is not None:
             named.append((LAWS, self.attention.settings.law.name))
         if self.sound is not None:
-            named.append((SPACES, self.sound.space))
+            array = self.sound.array
+            named.append((SPACES, self.sound.space) if array is None else (SEPARATORS, array.separator))
         found = [registry.part(name) for registry, name in dict.fromkeys(named)]
         return [part for part in found if part.package]
 
@@ -325,12 +331,12 @@ def load_sound(path: Path) -> SoundConfig:
             raise ConfigError(f"{where}: unknown table [{key}]{nearest(key, _File.model_fields)}")
     _places(raw, where, live=False)  # a sound check needs no amplifier
     file = _validate(_File, {"streams": {}, **raw}, where)
-    assert file.sound is not None
-    _check_space(file.sound, where)
     _steps(file, where)
     if file.attention is not None:
         _attention(file.attention, where)
-    return file.sound
+    sound = _sound(file, where, live=True)
+    assert sound is not None
+    return sound
 
 
 def _must_be_session(raw: Mapping[str, Any], where: str) -> None:
@@ -378,8 +384,7 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, recorded: int 
         raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, such as [streams.eeg]")
     for name, stream in file.streams.items():
         _check_stream(stream, f"{where}: [streams.{name}]")
-    if file.sound is not None and live:
-        _check_space(file.sound, where)
+    file = file.model_copy(update={"sound": _sound(file, where, live)})
     file.streams.update({name: file.streams[name].at(place) for name, place in places.items()})
     if file.attention is not None:
         return _with_attention(file, text, where, folder, recorded)
@@ -399,11 +404,24 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, recorded: int 
     return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound, where=where)
 
 
-def _check_space(sound: SoundConfig, where: str) -> None:
+def _sound(file: _File, where: str, live: bool) -> SoundConfig | None:
+    """Return the checked table [sound], which knows [array] and [room]; ``live`` if it is to be played."""
+    check_array(file.array, file.room, where, live)
+    if file.sound is None:
+        if file.array is not None:
+            raise ConfigError(f"{where}: [array] needs [sound] with a talker for each place: add it")
+        return None
+    if live:
+        try:
+            SPACES.part(file.sound.space)
+        except RegistryError as error:
+            raise ConfigError(f"{where}: sound.space: {error}") from None
+    sound = file.sound.hearing(file.array, file.room)
     try:
-        SPACES.part(sound.space)
-    except RegistryError as error:
-        raise ConfigError(f"{where}: sound.space: {error}") from None
+        sound.check()
+    except EarmarkError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return sound
 
 
 def _places(raw: dict[str, Any], where: str, live: bool) -> dict[str, Any]:

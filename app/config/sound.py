@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
+from earmark.app.config.array import ArrayConfig, RoomConfig
+from earmark.app.config.speech import SPEECH as SPEECH  # noqa: PLC0414 - exported again for callers
+from earmark.app.config.speech import check_source, source_at
 from earmark.devices.audio.control_block import MAX_TALKERS
 from earmark.devices.audio.levels import cap_dbfs
-from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, PLACE, AudioError, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
 
-#: Folder of the bundled speech, whose files are named as ``speech:joe``.
-SPEECH = Path(__file__).parents[1] / "speech"
-_SHIPPED = "speech:"
+#: Farthest azimuth of a talker with a source of their own, degrees; places may be behind the listener.
+FARTHEST = 90
 
 
 class _Strict(BaseModel):
@@ -30,28 +31,34 @@ class TalkerConfig(_Strict):
     source: str = Field(
         min_length=1,
         description="a sound file, relative to this file; input:N, channel N of the sound input; lsl:NAME, an LSL "
-        "stream; speech:joe or speech:ada, the bundled speech",
+        "stream; speech:joe or speech:ada, the bundled speech; with [array], place:1, place:2 and so on",
     )
-    azimuth: float = Field(default=0.0, ge=-90, le=90, description="degrees to the right of straight ahead")
+    azimuth: float = Field(
+        default=0.0,
+        ge=-180,
+        le=180,
+        description="degrees to the right of straight ahead, -90 to 90; of a place, where it is looked for at first, "
+        "-180 to 180",
+    )
     loop: bool = Field(default=False, description="restart a file at its end")
     start_s: float = Field(default=0.0, ge=0, description="start position in a file, s")
 
     @field_validator("source")
     @classmethod
     def _is_shipped(cls, source: str) -> str:
-        known = sorted(_SHIPPED + path.stem for path in SPEECH.glob("*.ogg"))
-        if source.startswith(_SHIPPED) and source not in known:
-            near = difflib.get_close_matches(source, known, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise PydanticCustomError("speech", f"the bundled speech is {', '.join(known)}{hint}")
-        return source
+        return check_source(source)
+
+    @field_validator("azimuth")
+    @classmethod
+    def _is_in_front(cls, azimuth: float, info: ValidationInfo) -> float:
+        if not str(info.data.get("source", PLACE)).startswith(PLACE) and abs(azimuth) > FARTHEST:
+            kind = "less_than_equal" if azimuth > 0 else "greater_than_equal"
+            raise PydanticKnownError(kind, {"le": FARTHEST} if azimuth > 0 else {"ge": -FARTHEST})  # type: ignore[dict-item]
+        return azimuth
 
     def talker(self, folder: Path) -> Talker:
         """Return the talker; paths are relative to ``folder``."""
-        if self.source.startswith(_SHIPPED):
-            source = str(SPEECH / f"{self.source.removeprefix(_SHIPPED)}.ogg")
-        else:
-            source = self.source if self.source.startswith(LIVE) else str(folder / self.source)
+        source = self.source if self.source.startswith((*LIVE, PLACE)) else source_at(self.source, folder)
         return Talker(self.name, source, self.azimuth, self.loop, self.start_s)
 
 
@@ -92,6 +99,32 @@ class SoundConfig(_Strict):
     )
     talkers: list[TalkerConfig] = Field(min_length=1, max_length=MAX_TALKERS)
 
+    _array: ArrayConfig | None = PrivateAttr(default=None)
+    _room: RoomConfig | None = PrivateAttr(default=None)
+
+    @property
+    def array(self) -> ArrayConfig | None:
+        """The table ``[array]``, if there is one: talkers are then places of a mixture."""
+        return self._array
+
+    @property
+    def room(self) -> RoomConfig | None:
+        """The table ``[room]``, if there is one."""
+        return self._room
+
+    def hearing(self, array: ArrayConfig | None, room: RoomConfig | None) -> SoundConfig:
+        """Return a copy with the tables ``[array]`` and ``[room]``."""
+        found = self.model_copy()
+        found._array, found._room = array, room
+        return found
+
+    @property
+    def live(self) -> str:
+        """What is heard live: the first such source of a talker, or the microphones; empty if nothing is."""
+        if self.array is not None and self.array.is_live:
+            return self.array.microphones
+        return next((talker.source for talker in self.talkers if talker.source.startswith(LIVE)), "")
+
     def scene(self, folder: Path) -> Scene:
         """Return the scene; paths of talkers are relative to ``folder``.
 
@@ -109,7 +142,26 @@ class SoundConfig(_Strict):
             self.loudness_lufs,
             min(self.ceiling_dbfs, cap),
             extra_latency_s=self.extra_latency_s,
+            microphones=None if self.array is None else self.array.heard(self.room, self._starts, folder),
         )
+
+    @property
+    def _starts(self) -> tuple[float | None, ...]:
+        return tuple(talker.azimuth if "azimuth" in talker.model_fields_set else None for talker in self.talkers)
+
+    def check(self) -> None:
+        """Refuse talkers that do not go with the microphones, before anything is opened.
+
+        Raises
+        ------
+        AudioError, SceneError
+            If they do not.
+        """
+        talkers = tuple(talker.talker(Path()) for talker in self.talkers)
+        if self.array is not None:
+            Scene(talkers, self.sfreq, microphones=self.array.heard(self.room, self._starts, Path()))
+        elif any(talker.is_place for talker in talkers):
+            Scene(talkers, self.sfreq)
 
     def sink(self, folder: Path) -> Sink:
         """Return the sink; the path of a file is relative to ``folder``.
@@ -117,16 +169,18 @@ class SoundConfig(_Strict):
         Raises
         ------
         AudioError
-            If a talker needs a sound input, and there is no sound device.
+            If a sound input is needed, and there is no sound device.
         """
-        live = [talker for talker in self.talkers if talker.source.startswith("input:")]
         if self.device != "null" and not self.device.startswith("file:"):
             return DeviceSink(_device(self.device), _device(self.input_device))
-        if live:
-            raise AudioError(
-                f"talker {live[0].name!r}: {live[0].source} works only together with a sound device, but "
-                f"device is {self.device!r}: choose one of 'earmark devices', or take the talker from a file"
-            )
+        who = [(f"talker {talker.name!r}: ", talker.source) for talker in self.talkers]
+        who += [("array: ", self.array.microphones)] if self.array is not None else []
+        for name, source in who:
+            if source.startswith("input:"):
+                raise AudioError(
+                    f"{name}{source} works only together with a sound device, but device is {self.device!r}: choose "
+                    "one of 'earmark devices', or take the sound from a file"
+                )
         return NullSink() if self.device == "null" else FileSink(folder / self.device.removeprefix("file:"))
 
 

@@ -90,6 +90,9 @@ class RecordedSound:
         if live:
             self._on_event(f"Talker {live[0].name!r} came from {live[0].source}, which was not recorded: {SILENT}")
             return
+        if source := self._config.live:
+            self._on_event(f"The microphones were {source}, which was not recorded: {SILENT}")
+            return
         try:
             prepared = self._prepared(self._config)
         except EarmarkError as error:

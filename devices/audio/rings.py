@@ -297,7 +297,10 @@ class LiveRing:
         return n
 
     def pull(self, n: int) -> NDArray[np.float32]:
-        """Return up to ``n`` samples, shape (n,) or (n, n_channels); none while the ring fills up to its target, at first and after an underrun."""
+        """Return up to ``n`` samples, shape (n,) or (n, n_channels).
+
+        There are none while the ring fills up to its target, at first and after an underrun.
+        """
         self._flowing = self._flowing or self.waiting >= self.target
         if not self._flowing:
             return self._data[:0].copy()

@@ -126,8 +126,8 @@ def hear_room(room: Room, array: Array, sfreq: float, lufs: float | None, delay:
         for azimuth, weight in _weights(way(talker, n, sfreq)):
             (paths,) = room_responses(array.positions, sfreq, room.rt60_s, size, centre, [azimuth], talker.distance)
             part = speech if weight is None else speech * weight
-            for row, path in zip(heard, paths, strict=True):
-                row += _around(part, path)
+            for mic, path in enumerate(paths):
+                heard[mic] += _around(part, path)
         level = math.sqrt(np.mean(speech**2) / max(np.mean(heard[array.reference] ** 2), 1e-30))
         out[: array.n_mics] += (level * heard).astype(np.float32)
         out[array.n_mics + index] = np.roll(speech, round(talker.distance / SOUND * sfreq) + LATE + delay)

@@ -296,6 +296,7 @@ class Scene:
         for key, found, fine, wanted in checks:
             if not fine:
                 raise AudioError(f"audio: {key} is {found}, but must be {wanted}")
+        self._check_places()
         for talker in self.talkers:
             most = 90 if self.microphones is None else 180
             if not -most <= talker.azimuth <= most:
@@ -307,7 +308,6 @@ class Scene:
         names = [talker.name for talker in self.talkers]
         if len(set(names)) < len(names):
             raise AudioError(f"audio: two talkers have the same name among {', '.join(names)}")
-        self._check_places()
 
     def _check_places(self) -> None:
         places = [talker for talker in self.talkers if talker.is_place]
@@ -321,9 +321,10 @@ class Scene:
         n, (least, most) = len(self.talkers), N_PLACES
         wanted = [f"{PLACE}{k + 1}" for k in range(n)]
         if not least <= n <= most or [talker.source for talker in self.talkers] != wanted:
+            sources = ", ".join(talker.source for talker in self.talkers)
             raise AudioError(
-                f"audio: sources of talkers are {', '.join(talker.source for talker in self.talkers)}, but where [array] "
-                f"hears a mixture there must be {least} to {most} places in order: {PLACE}1, {PLACE}2"
+                f"audio: sources of talkers are {sources}, but where [array] hears a mixture there must be {least} "
+                f"to {most} places in order: {PLACE}1, {PLACE}2"
             )
         if len(self.microphones.starts) not in (0, n):
             raise AudioError(f"array: there are {len(self.microphones.starts)} starts, but must be {n}, one per place")

@@ -74,8 +74,8 @@ def read_microphones(source: str, n_mics: int, error: Complain) -> tuple[NDArray
         x = x[:, first - 1 : last]
     if x.shape[1] != n_mics:
         raise error(
-            f"has {x.shape[1]} channels, but the array has {n_mics} microphones; choose the preset or the positions that "
-            f"it was recorded with, or name its channels as {path}#1-{n_mics}"
+            f"has {x.shape[1]} channels, but the array has {n_mics} microphones; choose the preset or the positions "
+            f"that it was recorded with, or name its channels as {path}#1-{n_mics}"
         )
     return x, sfreq
 

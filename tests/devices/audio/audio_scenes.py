@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from earmark.devices.audio.scene import Prepared, Scene, Talker
+from earmark.devices.audio.scene import Microphones, Prepared, Scene, Talker
 from earmark.devices.audio.space import impulse_responses
+from earmark.pipeline.scene.array import preset
 
 SFREQ = 48_000
+GLASSES = preset("glasses6")
 
 
 def noise(seed, n, level=0.1):
@@ -31,6 +33,26 @@ def prepared(*pcm, talkers=None, **scene):
     scene = Scene(talkers, **scene)
     hrir = responses() if scene.space == "hrtf" else impulse_responses(scene.space, scene.sfreq)
     return Prepared(scene, tuple(None if x is None else np.asarray(x, np.float32) for x in pcm), *hrir)
+
+
+def mixture_scene(mics=None, array=GLASSES, source="mics.wav", n=2, room=None, starts=(-40.0, 30.0), **fields):
+    """Build a scene of microphones that hear a mixture, with what they hear."""
+    positions = tuple(map(tuple, array.positions.tolist()))
+    loop = fields.pop("loop", True)
+    heard = Microphones(
+        source,
+        positions,
+        array.ears,
+        array.reference,
+        array.span,
+        starts=starts,
+        room=room,
+        loop=loop,
+    )
+    talkers = tuple(Talker(f"t{k + 1}", f"place:{k + 1}", (-40.0, 30.0, 80.0)[k]) for k in range(n))
+    return Prepared(
+        Scene(talkers, microphones=heard, **fields), (None,) * n, np.zeros(1), np.zeros((1, 2, 1)), array, mics
+    )
 
 
 def sizes_of(total, sizes):

@@ -1,9 +1,11 @@
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
-from test_places import ARRAY, scene
+from audio_scenes import GLASSES
+from audio_scenes import mixture_scene as scene
 
 from earmark.devices.audio.microphones import hear, read_responses
 from earmark.devices.audio.prepare import prepare
@@ -30,7 +32,7 @@ def test_file_is_heard_as_it_is(tmp_path):
     prepared = prepare(of(tmp_path / "m.wav"))
     np.testing.assert_array_equal(prepared.mics, x.T)
     assert prepared.pcm == (None, None)
-    np.testing.assert_array_equal(prepared.array.positions, ARRAY.positions)
+    np.testing.assert_array_equal(prepared.array.positions, GLASSES.positions)
 
 
 def test_channels_of_a_file_can_be_named_and_are_resampled(tmp_path):
@@ -72,6 +74,11 @@ def test_prepared_microphones_are_shared(tmp_path):
     shared.close()
 
 
+def with_responses(path):
+    found = scene(None, preset("ears2"), source="input:1-2").scene
+    return replace(found, microphones=replace(found.microphones, responses=str(path)))
+
+
 def saved(path, **change):
     found = {"azimuths": np.arange(-90.0, 91, 30), "taps": RNG.standard_normal((7, 2, 64)), "sfreq": 48_000.0}
     np.savez(path, **{key: value for key, value in {**found, **change}.items() if value is not None})
@@ -82,16 +89,7 @@ def test_measured_responses_are_read(tmp_path):
     path = saved(tmp_path / "r.npz")
     found = read_responses(path)
     assert (found.taps.shape, found.sfreq) == ((7, 2, 64), 48_000.0)
-    ears = preset("ears2")
-    mics = scene(None, ears, source="input:1-2").scene
-    array, _ = hear(
-        type(mics)(
-            mics.talkers,
-            microphones=type(mics.microphones)(
-                "input:1-2", tuple(map(tuple, ears.positions.tolist())), responses=str(path)
-            ),
-        )
-    )
+    array, _ = hear(with_responses(path))
     assert array.responses is not None
 
 
@@ -125,14 +123,5 @@ def test_other_files_are_no_responses(tmp_path):
     with pytest.raises(AudioError, match="has no azimuths and no taps and no sfreq, but nothing"):
         read_responses(tmp_path / "empty.npz")
     path = saved(tmp_path / "r.npz", taps=RNG.standard_normal((7, 3, 64)))
-    mics = scene(None, preset("ears2"), source="input:1-2").scene.microphones
     with pytest.raises(EarmarkError, match=r"taps \(n, 2, n_taps\)"):
-        hear(scene_with(mics, path))
-
-
-def scene_with(mics, path):
-    from dataclasses import replace
-
-    return replace(
-        scene(None, preset("ears2"), source="input:1-2").scene, microphones=replace(mics, responses=str(path))
-    )
+        hear(with_responses(path))
