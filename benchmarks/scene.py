@@ -47,6 +47,7 @@ from rich.console import Console
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from earmark.app.engine.environment import environment
+from earmark.devices.audio.room import room_responses
 from earmark.devices.audio.space import impulse_responses
 from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.scene.array import Array, Responses, preset
@@ -99,23 +100,10 @@ def utterances(data: Path, number: int) -> list[Samples]:
 
 def responses(array: Array, rt60: float, azimuths: list[float], number: int) -> list[list[Samples]]:
     """Return impulse responses [azimuth][microphone] of a room."""
-    try:
-        import pyroomacoustics  # noqa: PLC0415 - tests of the figures do without
-    except ImportError as error:
-        raise typer.BadParameter("rooms need pyroomacoustics: pip install '.[bench]'") from error
-
     rng = np.random.default_rng([number, 2])
     size = np.array([6.0, 5.0, 2.8]) + rng.uniform(-0.8, 0.8, 3)
     centre = np.array([*(size[:2] / 2 + rng.uniform(-0.4, 0.4, 2)), 1.25])
-    absorption, order = pyroomacoustics.inverse_sabine(rt60, size) if rt60 else (1.0, 0)
-    room = pyroomacoustics.ShoeBox(
-        size, fs=SFREQ, materials=pyroomacoustics.Material(absorption), max_order=min(order, 25)
-    )
-    room.add_microphone_array((array.positions + centre).T)
-    for azimuth in np.deg2rad(azimuths):
-        room.add_source(centre + DISTANCE * np.array([np.sin(azimuth), np.cos(azimuth), 0]))
-    room.compute_rir()
-    return [[room.rir[mic][k] for mic in range(array.n_mics)] for k in range(len(azimuths))]
+    return room_responses(array.positions, SFREQ, rt60, size, centre, azimuths, DISTANCE)
 
 
 def on_head(azimuths: list[float]) -> list[list[Samples]]:

@@ -29,13 +29,17 @@ def demo(
     free: Annotated[
         bool, typer.Option("--free", help="The closed loop goes on until you end it, and only your clicks are cues.")
     ] = False,
+    scene: Annotated[
+        bool, typer.Option("--scene", help="A café: the voices walk in a room, and six microphones hear them mixed.")
+    ] = False,
     headless: Annotated[bool, typer.Option("--headless", help="No window, no status line, no keys.")] = False,
 ) -> None:
     """Try Earmark: a simulated listener steers two voices.
 
     Opens the window where there is a screen. Calibrates, trains, closes the loop, writes the report and verifies the
     recording (not with --free). Sound goes to the default device if there is one, else to a file in the folder. The EEG
-    and both voices are synthetic. Exit status: 0 done, 1 failed, 130 ended early; otherwise as for replay.
+    and both voices are synthetic. With --scene, the voices are told apart by direction. Exit status: 0 done, 1 failed,
+    130 ended early; otherwise as for replay.
     """
     from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.display import why_no_window
@@ -51,14 +55,16 @@ def demo(
 
             console.print(f"The window shows the demo. Everything goes to {folder}.", markup=False, highlight=False)
             options = [f"--seconds={seconds}", f"--listener={listener.value}", f"--device={device}"]
-            options += ["--free"] if free else []
+            options += ["--free"] * free + ["--scene"] * scene
             with failures():
                 status = show(None, "", lambda window: window.launcher.demo(folder, options))
             raise typer.Exit(status)
-    _in_terminal(folder, seconds, listener, device, free, headless)
+    _in_terminal(folder, seconds, listener, device, free, scene, headless)
 
 
-def _in_terminal(folder: Path, seconds: float, listener: ListenerName, device: str, free: bool, headless: bool) -> None:
+def _in_terminal(
+    folder: Path, seconds: float, listener: ListenerName, device: str, free: bool, scene: bool, headless: bool
+) -> None:
     from earmark.app.commands.replay import replay
     from earmark.app.commands.report import report
     from earmark.app.commands.whole_session import go_through
@@ -85,7 +91,9 @@ def _in_terminal(folder: Path, seconds: float, listener: ListenerName, device: s
     with failures():
         folder.mkdir(parents=True, exist_ok=True)
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
-        with simulated_session(folder, device, protocol, listener.value) as supervisor, keyboard:
+        if scene:
+            console.print("The room is simulated, which takes some seconds …")
+        with simulated_session(folder, device, protocol, listener.value, scene) as supervisor, keyboard:
             supervisor.withheld = BY_ITSELF
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             console.print(in_window(folder), markup=False, highlight=False)

@@ -37,6 +37,7 @@ def describe(
     must_be_toml(config)
     from earmark.app.config.session import load_config
     from earmark.app.terminal.console import console, failures, rate, write_json
+    from earmark.devices.audio.places import acoustic_delay
     from earmark.devices.audio.space import impulse_responses
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
@@ -46,7 +47,11 @@ def describe(
         specs = _specs(settings, recording, wait)
         graph = settings.graph()
         settings.open(graph, settings.sources(specs))
-        if settings.sound is not None and settings.sound.array is None:
+        delay: list[float] = []
+        if settings.sound is not None and settings.sound.array is not None:
+            scene = settings.sound.scene(settings.folder)
+            delay = [frames / scene.sfreq for frames in acoustic_delay(scene)]
+        elif settings.sound is not None:
             impulse_responses(settings.sound.space, settings.sound.sfreq)
     for name, spec in specs.items():
         stream = settings.streams[name]
@@ -67,13 +72,20 @@ def describe(
             f"without computing time{_evidence(graph, output.node)}",
             markup=False,
         )
+    if delay:
+        console.print(
+            f"acoustic delay, microphone to ear: {1e3 * delay[0]:.1f} ms of separation + {1e3 * delay[1]:.1f} ms of "
+            f"the limiter = {1e3 * sum(delay):.1f} ms, and the buffers of the sound device",
+            markup=False,
+        )
     engine = settings.engine
     budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
     console.print(
         f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; chunks {engine.max_lag_s:g} s late are skipped "
         f"as a gap; streams are searched for up to {engine.resolve_s:g} s"
     )
-    write_json(json_file, described(settings, specs, graph) | {"deadline_s": budget})
+    more = {"deadline_s": budget} | ({"acoustic_delay_s": sum(delay)} if delay else {})
+    write_json(json_file, described(settings, specs, graph) | more)
 
 
 def described(settings: Config, specs: Mapping[str, StreamSpec], graph: Graph) -> dict[str, Any]:

@@ -33,7 +33,9 @@ resolve_s = 60.0
 [sound]
 device = "{device}"
 publish = "{prefix}"
-
+"""
+#: Talkers on channels of their own.
+APART = """
 [[sound.talkers]]
 name = "Joe"
 source = "speech:joe"
@@ -45,6 +47,40 @@ name = "Ada"
 source = "speech:ada"
 azimuth = 30.0
 loop = true
+"""
+#: Talkers who walk in a room, heard by microphones on glasses.
+CAFE = """
+[[sound.talkers]]
+name = "Joe"
+source = "place:1"
+azimuth = -60.0
+
+[[sound.talkers]]
+name = "Ada"
+source = "place:2"
+azimuth = 25.0
+
+[array]
+preset = "glasses6"
+microphones = "room"
+
+[room]
+rt60_s = 0.3
+seconds = 90.0
+
+[[room.talkers]]
+name = "Joe"
+source = "speech:joe"
+azimuth = -60.0
+azimuth_to = -25.0
+speed = 5.0
+
+[[room.talkers]]
+name = "Ada"
+source = "speech:ada"
+azimuth = 25.0
+azimuth_to = 60.0
+speed = 4.0
 """
 #: Talkers of the demonstration.
 TALKERS = ("Joe", "Ada")
@@ -65,7 +101,9 @@ class ListenerName(StrEnum):
 
 
 @contextlib.contextmanager
-def simulated_session(folder: Path, device: str, protocol: Protocol, listener: str) -> Iterator[Supervisor]:
+def simulated_session(
+    folder: Path, device: str, protocol: Protocol, listener: str, mixture: bool = False
+) -> Iterator[Supervisor]:
     """Start a session with a simulated listener who hears the envelopes and follows the cues; its sound is playing.
 
     Parameters
@@ -77,6 +115,9 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     protocol : Protocol
     listener : str
         Preset of :mod:`earmark.devices.simulate.listener`.
+    mixture : bool
+        Whether the talkers are in a room, and are told apart. The listener then hears the people in it, by their clean
+        envelopes, while the session knows what was separated.
 
     Yields
     ------
@@ -94,6 +135,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     from earmark.app.session.channel import Refused
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.terminal.console import print_event
+    from earmark.devices.audio.outlets import CLEAN, ENVELOPES
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.simulate.listener import PRESETS
     from earmark.devices.simulate.live import ListenerProcess, LiveConfig
@@ -101,7 +143,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     prefix = f"earmark-demo-{os.getpid()}"
     streams = LiveConfig(
         TALKERS,
-        f"{prefix}-envelopes",
+        f"{prefix}{CLEAN if mixture else ENVELOPES}",
         f"{prefix}-cues",
         source_id=f"{prefix}-eeg",
         listener=PRESETS[listener],
@@ -109,7 +151,8 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     )
 
     def supervise(place: str) -> Supervisor:
-        config = parse_config(SESSION.format(prefix=prefix, device=place), "the demonstration", folder)
+        text = SESSION.format(prefix=prefix, device=place) + (CAFE if mixture else APART)
+        config = parse_config(text, "the demonstration", folder)
         return Supervisor(config, folder, protocol, "demo")
 
     with contextlib.ExitStack() as stack:

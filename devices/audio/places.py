@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.devices.audio.limiter import smoothing_taps
 from earmark.devices.audio.scene import AudioError, Prepared, Scene
 from earmark.devices.audio.sources import PcmSource, Source
 from earmark.pipeline.registry import RegistryError
@@ -18,6 +19,11 @@ def framing_of(scene: Scene) -> Framing:
     """Return window and hop of a scene with microphones."""
     assert scene.microphones is not None
     return Framing(scene.sfreq, scene.microphones.window_s)
+
+
+def acoustic_delay(scene: Scene) -> tuple[int, int]:
+    """Return by how many frames a scene with microphones delays them: separation, and look-ahead of the limiter."""
+    return framing_of(scene).delay, len(smoothing_taps(scene)) - 1
 
 
 class Places:

@@ -122,14 +122,12 @@ def hear_room(room: Room, array: Array, sfreq: float, lufs: float | None, delay:
     power = 0.0
     for index, talker in enumerate(room.talkers):
         speech = _speech(talker, n, sfreq, lufs)
-        heard = np.zeros((array.n_mics, n))
+        heard = np.zeros((array.n_mics, n), np.float32)
         for azimuth, weight in _weights(way(talker, n, sfreq)):
             (paths,) = room_responses(array.positions, sfreq, room.rt60_s, size, centre, [azimuth], talker.distance)
-            part = speech if weight is None else speech * weight
-            for mic, path in enumerate(paths):
-                heard[mic] += _around(part, path)
-        level = math.sqrt(np.mean(speech**2) / max(np.mean(heard[array.reference] ** 2), 1e-30))
-        out[: array.n_mics] += (level * heard).astype(np.float32)
+            _add(heard, speech if weight is None else speech * weight, paths)
+        level = math.sqrt(np.mean(speech**2) / max(np.mean(heard[array.reference] ** 2, dtype=np.float64), 1e-30))
+        out[: array.n_mics] += np.float32(level) * heard
         out[array.n_mics + index] = np.roll(speech, round(talker.distance / SOUND * sfreq) + LATE + delay)
         power += float(np.mean(speech**2)) / len(room.talkers)
     noise = np.random.default_rng(room.seed).standard_normal((array.n_mics, n), np.float32)
@@ -147,23 +145,25 @@ def _weights(azimuths: NDArray[np.float64]) -> list[tuple[float, NDArray[np.floa
     return [(at, weight) for at, weight in found if weight.any()]
 
 
-def _around(x: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a convolution whose tail goes on at the beginning."""
+def _add(heard: NDArray[np.float32], x: NDArray[np.float64], paths: list[NDArray[np.float64]]) -> None:
+    """Add what a talker is at each microphone; what is left at the end goes on at the beginning."""
     from scipy.signal import oaconvolve
 
-    n = len(x)
-    loud = np.flatnonzero(x)
-    if not len(loud):
-        return np.zeros(n)
-    first, last = int(loud[0]), int(loud[-1]) + 1  # a walking talker is at each place for a while
-    long = oaconvolve(x[first:last], path)
-    out = np.zeros(n)
-    at = first
-    while len(long):
-        piece, long = long[: n - at], long[n - at :]
-        out[at : at + len(piece)] += piece
-        at = 0
-    return out
+    taps = np.zeros((len(paths), max(map(len, paths))), np.float32)
+    for mic, path in enumerate(paths):
+        taps[mic, : len(path)] = path
+    n = heard.shape[1]
+    edges = np.flatnonzero(np.diff(x != 0, prepend=False, append=False))
+    # A walking talker is at each place now and then: only that is convolved, and short pauses with it.
+    apart = np.flatnonzero(edges[2::2] - edges[1:-1:2] > taps.shape[1])
+    kept = np.concatenate([[0], 2 * apart + 1, 2 * apart + 2, [len(edges) - 1]]) if len(edges) else edges
+    for begin, end in edges[np.sort(kept)].reshape(-1, 2):
+        long = oaconvolve(x[None, begin:end].astype(np.float32), taps, axes=1)
+        at = int(begin)
+        while long.shape[1]:
+            piece, long = long[:, : n - at], long[:, n - at :]
+            heard[:, at : at + piece.shape[1]] += piece
+            at = 0
 
 
 def _speech(talker: RoomTalker, n: int, sfreq: float, lufs: float | None) -> NDArray[np.float64]:

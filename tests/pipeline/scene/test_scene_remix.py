@@ -207,3 +207,30 @@ def test_change_is_the_sum_over_talkers():
     masks = np.array([[1, 0, 0.25], [0, 1, 0.75]], np.float32)
     out = bounded_change(masks, np.array([2.0, 0.5]), np.empty(3, np.float32))
     np.testing.assert_allclose(out, [1, -0.5, 0.25 - 0.375])
+
+
+@pytest.mark.parametrize("sizes", [(5000,), (1, 100, 500), (192,)])
+def test_parts_sum_to_the_delayed_reference_whatever_the_gains(sizes):
+    x, gains = noise(5000), wild(5000)
+    remix = Remix(FRAMING, Given(shares), Known(np.array([-30.0, 30.0])), (1, 2), 2)
+    parts, at = np.empty((2, 5000), np.float32), 0
+    while at < 5000:
+        n = min(sizes[at % len(sizes)], 5000 - at)
+        remix.process(x[:, at : at + n], gains[:, at : at + n], parts[:, at : at + n])
+        at += n
+    np.testing.assert_allclose(parts.sum(axis=0)[DELAY + 192 :], x[2, 192:-DELAY], atol=2e-6)
+    assert np.abs(parts[0] - parts[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("masks", BROKEN.values(), ids=BROKEN)
+def test_parts_are_finite_whatever_the_separator_says(masks):
+    x = noise(3000)
+    x[0, 1000] = np.nan
+    parts = np.empty((2, 3000), np.float32)
+    opened(masks).process(x, np.ones((2, 3000)), parts)
+    assert np.isfinite(parts).all()
+
+
+def test_a_reference_without_a_microphone_is_refused():
+    with pytest.raises(SceneError, match="the reference is microphone 3, but must be 0 to 2"):
+        Remix(FRAMING, Given(shares), Known(np.array([-30.0, 30.0])), (1, 2), 3)

@@ -217,3 +217,17 @@ def test_other_rates_and_a_span_of_a_quarter():
         spectra = (array.steering([50.0], framing.frequencies)[:, :, 0].T * source).astype(np.complex64)
         found = tracker.process(spectra)
     assert found[0] == pytest.approx(50, abs=3)
+
+
+def test_a_place_can_be_told_where_to_look():
+    tracker = Tracker(preset("glasses6"), FRAMING)
+    tracker.start(1, 300.0)
+    np.testing.assert_array_equal(tracker.azimuths, [np.nan, -60])
+    front = Tracker(preset("aids4"), FRAMING)
+    front.start(0, -120.0)
+    assert front.azimuths[0] == -90, "within the span"
+    named = Tracker(preset("glasses6"), FRAMING)
+    for place, azimuth in enumerate((40.0, -35.0)):
+        named.start(place, azimuth)
+    found = tracked(preset("glasses6"), heard(preset("glasses6"), (-35.0, 40.0)), tracker=named)
+    assert np.abs(turn(found[-1], np.array([40.0, -35.0]))).max() < 6, "places keep the talkers that they were given"
