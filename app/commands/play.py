@@ -257,7 +257,7 @@ class Display:
                 Text(talker.name, style="bold" if chosen else ""),  # untrusted text
                 f"{status.gains_db[k]:+.1f} dB",
                 meter(status.rms[k], status.peak[k]),
-                azimuth(self._desk.azimuths[k]),
+                _direction(status.azimuths[k]) if talker.is_place else azimuth(self._desk.azimuths[k]),
                 f"{place} live" if pcm is None else f"{place} of {clock(len(pcm) / sfreq)}",
             )
         peaks = " ".join(dbfs(peak) for peak in status.out_peak)
@@ -270,6 +270,10 @@ class Display:
             f"{'' if status.fifo else 'no '}real-time priority",
             _faults(self._engine),
         ]
+        if self._prepared.array is not None:
+            changes = zip(self._engine.scene.talkers, status.delivered_db, strict=False)
+            delivered = ", ".join(f"{talker.name} {change:+.1f} dB" for talker, change in changes)
+            lines.insert(1, f"delivered in the mixture, against the other talkers: {delivered}")
         return Group(table, Text("\n".join(lines), style="bold red" if self._desk.muted else ""))
 
 
@@ -296,6 +300,11 @@ def dbfs(level: float) -> str:
 def azimuth(degrees: float) -> str:
     """Format an azimuth as text."""
     return f"{abs(degrees):g}° {'left' if degrees < 0 else 'right'}" if degrees else "ahead"
+
+
+def _direction(degrees: float) -> str:
+    """Format the azimuth of a place, which may be anywhere."""
+    return "looked for" if math.isnan(degrees) else azimuth(round(degrees))
 
 
 def _where(status: Status) -> str:

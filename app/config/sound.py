@@ -52,8 +52,9 @@ class TalkerConfig(_Strict):
     @classmethod
     def _is_in_front(cls, azimuth: float, info: ValidationInfo) -> float:
         if not str(info.data.get("source", PLACE)).startswith(PLACE) and abs(azimuth) > FARTHEST:
-            kind = "less_than_equal" if azimuth > 0 else "greater_than_equal"
-            raise PydanticKnownError(kind, {"le": FARTHEST} if azimuth > 0 else {"ge": -FARTHEST})  # type: ignore[dict-item]
+            if azimuth > 0:
+                raise PydanticKnownError("less_than_equal", {"le": FARTHEST})
+            raise PydanticKnownError("greater_than_equal", {"ge": -FARTHEST})
         return azimuth
 
     def talker(self, folder: Path) -> Talker:

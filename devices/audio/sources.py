@@ -49,7 +49,7 @@ class PcmSource:
     """
 
     def __init__(self, pcm: NDArray[np.float32], sfreq: float, loop: bool = False, start: int = 0) -> None:
-        self._pcm, self._loop, self._n = pcm, loop, pcm.shape[-1]
+        self._pcm, self._loop, self._n = pcm, loop, int(pcm.shape[-1])
         self._rise = raised_cosine(round(SEEK_S * sfreq))[1:]
         self._at = self._within(start)
         self._old = 0  # read position of the part that fades out

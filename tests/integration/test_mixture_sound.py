@@ -77,7 +77,7 @@ def test_clean_talkers_of_a_room_are_published_beside_the_separated(tmp_path, mi
     names = ("Joe", "Ada")
     voices = tuple(RoomTalker(names[k], str(tmp_path / f"{k}.wav"), at) for k, at in enumerate(AZIMUTHS))
     prefix = f"mixture-{os.getpid()}"
-    engine = AudioEngine(prepare(scene_of("room", room=Room(voices, 0.2, seconds=4.0))), NullSink())
+    engine = AudioEngine(prepare(scene_of("room", room=Room(voices, 0.0, seconds=4.0))), NullSink())
     readers = [PcmReader(engine.names.pcm, 4800), PcmReader(engine.names.clean, 4800)]
     outlets = SoundOutlets(engine, prefix, EnvelopeConfig())
     try:
@@ -92,8 +92,13 @@ def test_clean_talkers_of_a_room_are_published_beside_the_separated(tmp_path, mi
     parts, clean = (blocks(reader) for reader in readers)
     n = min(len(parts), len(clean))
     for k in range(2):
-        match = [np.corrcoef(parts[SFREQ:n, place], clean[SFREQ:n, k])[0, 1] for place in range(2)]
-        assert match[k] > 0.6 > match[1 - k], "sample-aligned with what is separated"
+        lags = range(-30, 31)  # the reference is some centimetres nearer than the middle of the head
+        match = [
+            max(np.corrcoef(np.roll(parts[SFREQ:n, place], lag), clean[SFREQ:n, k])[0, 1] for lag in lags)
+            for place in range(2)
+        ]
+        assert match[k] > 0.7, "aligned with what is separated"
+        assert match[1 - k] < 0.5
     for reader in readers:
         reader.close()
 
