@@ -17,6 +17,8 @@ from earmark.pipeline.scene.transform import Framing
 
 #: Least and greatest number of places.
 PLACES = (2, 4)
+#: Directions of a table, one for each degree.
+ROUND = 360
 #: Power that every beam has: in silence all masks are equal, and nothing decays to numbers that are slow.
 LEAST = np.float32(1e-30)
 #: Greatest power that counts, so that sums stay finite.
@@ -82,7 +84,8 @@ class BeamMasks:
     A mask is the share of the squared power of one beam in that of all, ``p_k**2 / sum(p_j**2)``, where ``p_k`` is the
     mean of ``|y_k|**2`` over the last hops. In rooms, both the mean and the square separate more than the share of the
     power in one hop does. Beams are linearly constrained minimum variance beams [1]_ in diffuse noise. Their weights
-    are computed when a direction moves by a degree.
+    are computed when a direction moves by a degree, from tables of all directions, so that this takes no longer than a
+    hop has.
 
     With more talkers than microphones, not all zeros can be had: beams then fulfil their constraints as well as least
     squares allow, and masks separate less, but stay defined.
@@ -138,11 +141,15 @@ class BeamMasks:
                 raise SceneError(f"separator: {name} is {value}, but must be {low:g} to {high:g}")
         self.sfreq, self.hop, self.n_bins = framing.sfreq, framing.hop, framing.n_bins
         self.n_mics, self.n_places = array.n_mics, n_places
-        self._steering = Steering(array, framing.frequencies)
         self._floor, self._slack = floor, slack
         self._keep = math.exp(-framing.hop / framing.sfreq / smooth_s) if smooth_s else 0.0
         noise = array.diffuse(framing.frequencies) + loading * np.eye(array.n_mics)
-        self._noise_inverse = np.asarray(np.linalg.inv(noise), np.complex128)
+        steering, noise_inverse = Steering(array, framing.frequencies), np.linalg.inv(noise)
+        shape = (ROUND, array.n_mics, framing.n_bins)
+        self._vectors, self._filtered = np.empty(shape, np.complex64), np.empty(shape, np.complex64)
+        for degree in range(ROUND):
+            vectors = steering(np.array([float(degree)]))
+            self._vectors[degree], self._filtered[degree] = vectors[:, :, 0].T, (noise_inverse @ vectors)[:, :, 0].T
         self._at = np.full(n_places, np.nan)
         self._used = np.zeros(n_places, bool)
         self._weights = np.zeros((n_places, array.n_mics, framing.n_bins), np.complex64)
@@ -210,32 +217,39 @@ class BeamMasks:
         self._used[:] = np.isfinite(at)
         self._weights[:] = 0
         if self._used.sum() > 1:
-            beams = lcmv(self._steering(at[self._used]), self._noise_inverse, self._slack)
-            self._weights[self._used] = beams.conj().transpose(2, 1, 0)
+            degrees = at[self._used].astype(np.int64) % ROUND
+            beams = lcmv(self._vectors[degrees], self._filtered[degrees], self._slack)
+            self._weights[self._used] = beams.conj()
 
 
-def lcmv(
-    vectors: NDArray[np.complex128], noise_inverse: NDArray[np.complex128], slack: float
-) -> NDArray[np.complex128]:
+def lcmv(vectors: NDArray[np.complex64], filtered: NDArray[np.complex64], slack: float) -> NDArray[np.complex128]:
     """Weights of beams that hear one talker each and none of the others.
 
     Parameters
     ----------
-    vectors : array, shape (n_bins, n_mics, n_talkers)
+    vectors : array, shape (n_talkers, n_mics, n_bins)
         Steering vectors.
-    noise_inverse : array, shape (n_bins, n_mics, n_mics)
-        Inverse of the covariance of the noise.
+    filtered : array, shape (n_talkers, n_mics, n_bins)
+        The same, multiplied by the inverse of the covariance of the noise.
     slack : float
         What is added to the diagonal of the constraints, relative to its mean. At 0 they are met exactly, if they
         can be.
 
     Returns
     -------
-    weights : array, shape (n_bins, n_mics, n_talkers)
-        Beam k is ``weights[:, :, k].conj() @ spectra``.
+    weights : array, shape (n_talkers, n_mics, n_bins)
+        Beam k is ``np.sum(weights[k].conj() * spectra, axis=0)``.
     """
-    n_talkers = vectors.shape[2]
-    filtered = noise_inverse @ vectors
-    gram = vectors.conj().swapaxes(1, 2) @ filtered
-    mean = np.trace(gram, axis1=1, axis2=2).real[:, None, None] / n_talkers
-    return np.asarray(filtered @ np.linalg.inv(gram + (slack * mean + 1e-12) * np.eye(n_talkers)))
+    n_talkers = len(vectors)
+    conjugated, filtered = vectors.conj().astype(np.complex128), filtered.astype(np.complex128)
+    gram = np.array([[np.sum(one * other, axis=0) for other in filtered] for one in conjugated])  # (k, k, n_bins)
+    mean = sum(gram[k, k].real for k in range(n_talkers)) / n_talkers
+    for k in range(n_talkers):
+        gram[k, k] += slack * mean + 1e-12
+    if n_talkers == 2:  # thousands of small inverses take long
+        (a, b), (c, d) = gram
+        return np.asarray(
+            np.stack([d * filtered[0] - c * filtered[1], a * filtered[1] - b * filtered[0]]) / (a * d - b * c)
+        )
+    inverse = np.linalg.inv(gram.transpose(2, 0, 1)).transpose(1, 2, 0)
+    return np.asarray(np.sum(filtered[:, None] * inverse[:, :, None], axis=0))

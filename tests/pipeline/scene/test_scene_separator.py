@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from mixtures import FRAMING, masks_of, mixture, separated, spectra_of
 from scipy.signal import lfilter
 
+from earmark.pipeline.scene import separator
 from earmark.pipeline.scene.array import PRESETS, Array, preset
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.remix import Known, Remix
@@ -29,13 +30,18 @@ def assert_shares(masks):
 # Beams
 
 
+def beams(vectors, noise_inverse, slack):
+    """Weights, shape (n_bins, n_mics, n_talkers), of steering vectors of that shape."""
+    return lcmv(vectors.transpose(2, 1, 0), (noise_inverse @ vectors).transpose(2, 1, 0), slack).transpose(2, 1, 0)
+
+
 @every_array
 @pytest.mark.parametrize("azimuths", [TWO, (-80.0, 10.0), (15.0, 75.0)])
 def test_a_beam_hears_its_talker_as_it_is_and_the_other_not(name, azimuths):
     array, frequencies = preset(name), FRAMING.frequencies
     vectors = array.steering(azimuths, frequencies)
     noise = np.linalg.inv(array.diffuse(frequencies) + 0.1 * np.eye(array.n_mics))
-    response = np.einsum("fmk,fml->fkl", lcmv(vectors, noise, 0.0).conj(), vectors)
+    response = np.einsum("fmk,fml->fkl", beams(vectors, noise, 0.0).conj(), vectors)
     apart = np.abs(np.linalg.det(np.einsum("fmk,fml->fkl", vectors.conj(), vectors))) > 1e-3  # not at 0 Hz
     assert apart.mean() > 0.9
     np.testing.assert_allclose(response[apart], np.broadcast_to(np.eye(2), response[apart].shape), atol=1e-5)
@@ -45,7 +51,7 @@ def test_of_all_such_beams_it_hears_the_least_noise():
     """Closed form of Frost: nothing that keeps the constraints does better."""
     frequencies = FRAMING.frequencies[4:5]
     vectors, noise = GLASSES.steering(TWO, frequencies)[0], GLASSES.diffuse(frequencies)[0] + 0.1 * np.eye(6)
-    beam = lcmv(vectors[None], np.linalg.inv(noise)[None], 0.0)[0, :, 0]
+    beam = beams(vectors[None], np.linalg.inv(noise)[None], 0.0)[0, :, 0]
     free = np.linalg.svd(vectors.conj().T)[2][2:].conj()  # changes of the beam that neither talker is heard by
     best = (beam.conj() @ noise @ beam).real
     rng = np.random.default_rng(0)
@@ -57,7 +63,7 @@ def test_of_all_such_beams_it_hears_the_least_noise():
 
 def test_slack_keeps_beams_moderate_where_talkers_look_alike():
     gain = [
-        np.abs(lcmv(GLASSES.steering([0.0, 3.0], FRAMING.frequencies), np.eye(6)[None], slack)[:10]).max()
+        np.abs(beams(GLASSES.steering([0.0, 3.0], FRAMING.frequencies), np.eye(6)[None], slack)[:10]).max()
         for slack in (0.0, 0.01)
     ]
     assert gain[0] > 20
@@ -118,14 +124,27 @@ def test_state_is_all_that_later_masks_depend_on():
     assert np.array_equal(masks_of(one, spectra, TWO), masks_of(opened(), spectra, TWO))
 
 
-def test_weights_are_computed_when_somebody_moves():
-    separator, spectra = opened(), spectra_of(sum(mixture(GLASSES, TWO, 0.1)[0]))
+def test_weights_are_computed_when_somebody_moves(monkeypatch):
+    opener, spectra = opened(), spectra_of(sum(mixture(GLASSES, TWO, 0.1)[0]))
     asked = []
-    steering = separator._steering
-    separator._steering = lambda azimuths: asked.append(azimuths) or steering(azimuths)
+    monkeypatch.setattr(separator, "lcmv", lambda *args: asked.append(args) or lcmv(*args))
     for azimuths in ([-30, 40], [-30.2, 40.4], [-30, 40], [-31, 40], [-31, 40]):
-        separator.process(spectra[0], np.array(azimuths, float))
-    np.testing.assert_array_equal(asked, [[-30, 40], [-31, 40]])
+        opener.process(spectra[0], np.array(azimuths, float))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("azimuths", [TWO, (-170.0, 0.0, 100.0), (180.0, 300.0)])
+def test_weights_are_those_of_the_steering_vectors(azimuths):
+    n = len(azimuths)
+    found = opened(n_places=n)
+    found.process(np.zeros((6, FRAMING.n_bins), np.complex64), np.array(azimuths))
+    noise = np.linalg.inv(GLASSES.diffuse(FRAMING.frequencies) + 0.03 * np.eye(6))
+    vectors = GLASSES.steering(azimuths, FRAMING.frequencies)
+    filtered = noise @ vectors
+    gram = vectors.conj().swapaxes(1, 2) @ filtered
+    mean = np.trace(gram, axis1=1, axis2=2).real[:, None, None] / n
+    wanted = filtered @ np.linalg.inv(gram + 0.01 * mean * np.eye(n))
+    np.testing.assert_allclose(found.weights, wanted.conj().transpose(2, 1, 0), atol=2e-4)
 
 
 def test_an_unused_place_gets_nothing_and_the_others_all():
