@@ -190,6 +190,11 @@ def session_page() -> str:
         *[f"With `type = \"{law}\"`:\n\n{_dataclass(LAWS.get(law).Config)}\n" for law in LAWS.built_in],
         "\n## [sound]\n", _model(sound.SoundConfig, leave=("talkers",)),
         "\n## [[sound.talkers]]\n", _model(sound.TalkerConfig),
+        "\n## [array]\n", "Microphones that hear a [mixture](../how-to/mixture.md), whose places the talkers are.\n",
+        _model(array.ArrayConfig),
+        "\n## [room]\n", "A simulated room, if `microphones` is `room`.\n",
+        _model(array.RoomConfig, leave=("talkers",)),
+        "\n## [[room.talkers]]\n", _model(array.RoomTalkerConfig),
         "\n## [[nodes]]\n",
         "The input of a node is the output of the previous node, unless `input` or `inputs` is given. These keys are "
         "common to all nodes; the others are in [Nodes](nodes.md).\n",

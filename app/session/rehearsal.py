@@ -16,7 +16,7 @@ from earmark.app.config.session import COMMON, Config, ConfigError, StreamConfig
 from earmark.app.session.channel import Refused, is_served
 from earmark.app.session.session import refuse_incomplete
 from earmark.app.session.supervisor import Supervisor
-from earmark.devices.audio.outlets import ENVELOPES
+from earmark.devices.audio.outlets import CLEAN, ENVELOPES
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.files.session_run import CUES
 from earmark.devices.files.subjects import SIMULATED
@@ -218,6 +218,10 @@ def rehearsal(
     changed, amplifier = rehearsed(config, source_id), configured_amplifier(config)
     assert config.sound is not None
     talkers = tuple(talker.name for talker in config.sound.talkers)
+    room = config.sound.room
+    people = (
+        () if room is None else tuple(talker.name for talker in room.talkers)
+    )  # a person hears them, not what is separated
     inside = {"seeg", "ecog"} & set(amplifier.spec.ch_types)
     person = replace(PRESETS["ieeg" if inside else listener], sfreq=amplifier.spec.sfreq)
     try:
@@ -226,7 +230,7 @@ def rehearsal(
         raise ConfigError(f"{config.where} cannot be rehearsed: {error}") from None
     streams = LiveConfig(
         talkers,
-        f"{config.sound.publish}{ENVELOPES}",
+        f"{config.sound.publish}{CLEAN if talkers == people else ENVELOPES}",
         config.streams[CUES].name,
         source_id=source_id,
         listener=person,

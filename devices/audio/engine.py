@@ -391,7 +391,8 @@ class AudioEngine:
                 if not math.isnan(second):
                     positions[index] = round(second * self.scene.sfreq)
         clock = status.clock if getattr(self._sink, "realtime", True) else None
-        return Resume(max(status.frames, self._pcm.written), tuple(positions), clock)
+        azimuths = () if self.scene.microphones is None else tuple(status.azimuths[: self._n])
+        return Resume(max(status.frames, self._pcm.written), tuple(positions), clock, azimuths)
 
 
 def _tell(listener: Callable[..., None], *what: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,11 +65,8 @@ class Places:
         except RegistryError as error:
             raise AudioError(f"array: {error}") from error
         self._remix = Remix(framing, separator, self._tracker, array.ears, array.reference)
-        self._at = np.array([np.nan if at is None else at for at in mics.starts or (None,) * n])
         self._aimed = np.array([talker.azimuth for talker in scene.talkers])
-        for place, at in enumerate(self._at):
-            if np.isfinite(at):
-                self._tracker.start(place, float(at))
+        self.look(tuple(np.nan if at is None else at for at in mics.starts))
 
     @property
     def delay(self) -> int:
@@ -83,6 +82,12 @@ class Places:
     def delivered_db(self) -> NDArray[np.float64]:
         """Mean change of each talker's level against the others, dB, shape (n_places,)."""
         return self._remix.delivered.db
+
+    def look(self, azimuths: tuple[float, ...]) -> None:
+        """Look for talkers at azimuths in degrees; of places where they are NaN, anywhere."""
+        for place, azimuth in enumerate(azimuths):
+            if math.isfinite(azimuth):
+                self._tracker.start(place, azimuth)
 
     def place(self, azimuths: NDArray[np.float64]) -> None:
         """Look for the talkers whose azimuth was changed there, from the next hop on."""

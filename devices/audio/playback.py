@@ -79,11 +79,14 @@ class Resume:
         Next frame of its file to be read, per talker.
     clock : ClockMap or None
         Clock map of the previous process; None ignores the time in between.
+    azimuths : tuple of float
+        Where the talkers of a mixture were, degrees, NaN where nobody was found; empty without.
     """
 
     frame: int
     positions: tuple[int, ...]
     clock: ClockMap | None
+    azimuths: tuple[float, ...] = ()
 
 
 def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
@@ -133,6 +136,8 @@ class Playback:
         self._resume = resume
         positions = None if resume is None else resume.positions
         self._renderer = Renderer(prepared, live, 0 if resume is None else resume.frame, positions)
+        if resume is not None and self._renderer.places is not None:
+            self._renderer.places.look(resume.azimuths)
         self._gains, self._operator = Seqlock(Gains, names.gains), Seqlock(Operator, names.operator)
         self._status = Seqlock(Status, names.status)
         self._applied = AppliedLog(self._n, names.applied)

@@ -77,6 +77,14 @@ def test_settings_of_another_package_are_shown_by_their_keys(tmp_path):
         assert _place(config.streams["speech"]) == "name 's'"
 
 
+def test_microphones_and_their_delay_are_shown(tmp_path):
+    text = COMPLETE.replace("speech:joe", "place:1").replace("speech:ada", "place:2")
+    status, output = described(tmp_path, text + '[array]\npreset = "glasses6"\nmicrophones = "input:1-6"\n')
+    assert status == 0, output
+    assert "acoustic delay, microphone to ear: 8.0 ms of separation + 3.0 ms of the limiter = 11.0 ms" in output
+    assert "array: preset = glasses6" in output
+
+
 @pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize(
     ("law", "shown"),

@@ -10,7 +10,7 @@ from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.render import LOUDEST, Renderer
 from earmark.devices.audio.scene import AudioError, Control, Room, RoomTalker, Scene, Talker
 from earmark.devices.audio.sources import LiveSource
-from earmark.pipeline.scene.array import preset
+from earmark.pipeline.scene.array import Array, preset
 from earmark.pipeline.scene.separator import SEPARATORS
 
 WINDOW, LOOKAHEAD = 384, 144
@@ -199,6 +199,31 @@ def test_an_operator_may_say_where_a_talker_is():
     np.testing.assert_array_equal(renderer.places.azimuths, [-40, 30])
     renderer.render(1000, Control((0.0, 0.0), azimuths=(-40.0, 100.0)))
     np.testing.assert_array_equal(renderer.places.azimuths, [-40, 100])
+
+
+def test_a_replacement_looks_where_the_talkers_were():
+    renderer = Renderer(scene(np.zeros((6, 100), np.float32)))
+    renderer.places.look((np.nan, 70.0))
+    renderer.render(1000, NEUTRAL)
+    np.testing.assert_array_equal(renderer.places.azimuths, [-40, 70])
+
+
+@pytest.mark.parametrize("fault", ["positions wrong by 5 mm", "a swapped pair"])
+def test_a_wrong_array_costs_separation_only(fault):
+    talkers = two_talkers(2.0, 0.01)
+    mics, positions = talkers.sum(axis=0), GLASSES.positions.copy()
+    if fault == "a swapped pair":
+        positions[[1, 2]] = positions[[2, 1]]
+    else:
+        positions += 0.005 * np.sign(np.random.default_rng(0).standard_normal(positions.shape))
+    wrong = Array(positions, GLASSES.reference, GLASSES.ears)
+    neutral, _ = play(Renderer(scene(mics, wrong)), 30_000, NEUTRAL)
+    assert neutral[FADED_IN:].tobytes() == np.ascontiguousarray(mics[EARS, FADED_IN - LATE : 30_000 - LATE].T).tobytes()
+    renderer = Renderer(scene(mics, wrong))
+    out, parts = play(renderer, 90_000, Control((3.0, -9.0)))
+    assert np.isfinite(out).all()
+    own = [np.corrcoef(parts[k, 40_000:], talkers[k, 0, 40_000 - WINDOW : 90_000 - WINDOW])[0, 1] for k in range(2)]
+    assert min(own) > (0.7 if fault.startswith("positions") else 0.3)
 
 
 def test_three_talkers_on_two_microphones_are_defined():
