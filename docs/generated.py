@@ -21,7 +21,7 @@ from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
 from earmark.app.command_line import app
-from earmark.app.config import protocol, session, sound
+from earmark.app.config import array, protocol, session, sound
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.devices.files.corpus_mapped import CorpusMap, MappedTalker
 from earmark.kernels.errors import EarmarkError
