@@ -35,8 +35,6 @@ class TalkerConfig(_Strict):
     )
     azimuth: float = Field(
         default=0.0,
-        ge=-180,
-        le=180,
         description="degrees to the right of straight ahead, -90 to 90; of a place, where it is looked for at first, "
         "-180 to 180",
     )
@@ -51,10 +49,11 @@ class TalkerConfig(_Strict):
     @field_validator("azimuth")
     @classmethod
     def _is_in_front(cls, azimuth: float, info: ValidationInfo) -> float:
-        if not str(info.data.get("source", PLACE)).startswith(PLACE) and abs(azimuth) > FARTHEST:
-            if azimuth > 0:
-                raise PydanticKnownError("less_than_equal", {"le": FARTHEST})
-            raise PydanticKnownError("greater_than_equal", {"ge": -FARTHEST})
+        farthest = 180 if str(info.data.get("source", "")).startswith(PLACE) else FARTHEST
+        if azimuth > farthest:
+            raise PydanticKnownError("less_than_equal", {"le": farthest})
+        if azimuth < -farthest:
+            raise PydanticKnownError("greater_than_equal", {"ge": -farthest})
         return azimuth
 
     def talker(self, folder: Path) -> Talker:
