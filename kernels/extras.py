@@ -15,6 +15,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "corpus": ("distributed",),
     "matlab": ("h5py", "matio"),
+    "scene": ("pyroomacoustics",),
     "bench": ("mne_lsl", "psutil"),
 }
 

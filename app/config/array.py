@@ -168,7 +168,7 @@ def check_array(array: ArrayConfig | None, room: RoomConfig | None, where: str, 
         raise ConfigError(f"{place} must have either preset or positions: set preset to one of {', '.join(PRESETS)}")
     own = [key for key in ("ears", "reference") if key in array.model_fields_set]
     if array.preset and own:
-        raise ConfigError(f"{place}: {' and '.join(own)} of a preset are known: remove them, or give positions")
+        raise ConfigError(f"{place}: {' and '.join(own)} cannot be changed in a preset: give positions instead")
     if len(array.span) == 1:
         raise ConfigError(f"{place}: span has 1 entry, but must have 2: [-90, 90] is the front")
     if (array.microphones == ROOM) != (room is not None):

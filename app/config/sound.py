@@ -173,13 +173,13 @@ class SoundConfig(_Strict):
         """
         if self.device != "null" and not self.device.startswith("file:"):
             return DeviceSink(_device(self.device), _device(self.input_device))
-        who = [(f"talker {talker.name!r}: ", talker.source) for talker in self.talkers]
-        who += [("array: ", self.array.microphones)] if self.array is not None else []
-        for name, source in who:
+        who = [(f"talker {talker.name!r}: ", talker.source, "the talker") for talker in self.talkers]
+        who += [("array: ", self.array.microphones, "the microphones")] if self.array is not None else []
+        for name, source, what in who:
             if source.startswith("input:"):
                 raise AudioError(
                     f"{name}{source} works only together with a sound device, but device is {self.device!r}: choose "
-                    "one of 'earmark devices', or take the sound from a file"
+                    f"one of 'earmark devices', or take {what} from a file"
                 )
         return NullSink() if self.device == "null" else FileSink(folder / self.device.removeprefix("file:"))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.audio.scene import AudioError, Room, RoomTalker
 from earmark.devices.audio.sound_file import LOUDNESS_S, matched, read_talker
+from earmark.kernels.extras import install
 from earmark.pipeline.scene.array import SOUND, Array
 
 #: Height of microphones and mouths, m; greatest order of reflections; and distance of directions between which the
@@ -57,7 +58,7 @@ def room_responses(
         import pyroomacoustics
     except ImportError as error:
         raise AudioError(
-            "room: rooms are simulated by pyroomacoustics, which is not installed: pip install 'earmark[scene]'"
+            f"room: rooms are simulated by pyroomacoustics, which is not installed: {install('scene')}"
         ) from error
 
     try:

@@ -15,7 +15,7 @@ from earmark.devices.audio.scene import AudioError
 from earmark.devices.files.regular_file import must_be_regular
 
 #: Limits of sample rate and of samples per file: larger files are refused before memory is allocated.
-MIN_HZ, MAX_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29
+MIN_HZ, MAX_HZ, MAX_SAMPLES = 1_000, 1_000_000, 1 << 29
 #: Minimum duration for which loudness is defined, s: one gating block of BS.1770.
 LOUDNESS_S = 0.4
 #: Makes an error of a problem with a file.
@@ -92,11 +92,12 @@ def _read(path: Path, error: Complain) -> tuple[NDArray[np.float64], float]:
     try:
         must_be_regular(path)
         with soundfile.SoundFile(path) as file:
-            sfreq, n_frames = file.samplerate, file.frames
-            if not MIN_HZ <= sfreq <= MAX_HZ or not n_frames <= MAX_FRAMES:
+            sfreq, n_frames, n_channels = file.samplerate, file.frames, file.channels
+            if not MIN_HZ <= sfreq <= MAX_HZ or not n_frames * n_channels <= MAX_SAMPLES:
+                channels = f" of {n_channels} channels" if n_channels > 1 else ""
                 raise error(
-                    f"says that it has {n_frames} frames at {sfreq} Hz, but must have {MAX_FRAMES} at most, at "
-                    f"{MIN_HZ} to {MAX_HZ} Hz; cut it, or export it again"
+                    f"says that it has {n_frames} frames{channels} at {sfreq} Hz, but must have {MAX_SAMPLES} samples "
+                    f"at most, at {MIN_HZ} to {MAX_HZ} Hz; cut it, or export it again"
                 )
             x = file.read(dtype="float64", always_2d=True)
     except (OSError, soundfile.SoundFileError) as why:

@@ -7,6 +7,7 @@ from messages import COMMAND, DOCUMENTS, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET,
 from typer.main import get_command
 
 from earmark.app.command_line import app
+from earmark.app.config.array import ArrayConfig, RoomConfig, RoomTalkerConfig
 from earmark.app.config.protocol import Calibration, CueConfig, ParticipantTexts, RunPlan, TrialConfig
 from earmark.app.config.session import AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
 from earmark.app.config.sound import SoundConfig, TalkerConfig
@@ -69,6 +70,9 @@ TABLES = {
     "engine": keys(EngineConfig),
     "sound": keys(SoundConfig),
     "sound.talkers": keys(TalkerConfig),
+    "array": keys(ArrayConfig),
+    "room": keys(RoomConfig),
+    "room.talkers": keys(RoomTalkerConfig),
     "nodes": {"type", "name", "input", "inputs"}.union(
         *(keys(_model(kind.Config)) for kind in map(NODES.get, NODES.built_in))
     ),

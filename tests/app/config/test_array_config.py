@@ -102,7 +102,7 @@ def test_microphones_of_the_input_need_a_device(tmp_path):
         ('preset = "glasses6"', "", r"\[array\] must have either preset or positions: .*glasses6, aids4, ears2, table"),
         ('"glasses6"', '"glases6"', "array: there is no preset 'glases6': choose glasses6"),
         ('"glasses6"', '"glasses6"\npositions = [[0, 0, 0]]', "either preset or positions"),
-        ('"glasses6"', '"glasses6"\nears = [0, 1]', "ears of a preset are known"),
+        ('"glasses6"', '"glasses6"\nears = [0, 1]', "ears cannot be changed in a preset"),
         ('"glasses6"', '"glasses6"\nspan = [0]', "span has 1 entry, but must have 2"),
         ('"glasses6"', '"glasses6"\nspan = [90, 0]', "array: the span is 90.0 to 0.0 degrees"),
         ('preset = "glasses6"', "positions = [[0, 0, 0]]", "at least 2 microphones"),

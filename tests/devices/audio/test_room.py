@@ -106,7 +106,7 @@ def test_files_that_cannot_be_used_are_named(files, tmp_path):
 
 def test_a_room_without_pyroomacoustics_says_what_to_install(files, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyroomacoustics", None)
-    with pytest.raises(AudioError, match=r"pip install 'earmark\[scene\]'"):
+    with pytest.raises(AudioError, match=r"pip install '\.\[scene\]'"):
         room.hear_room(two(files), EARS, SFREQ, None, 0)
 
 
