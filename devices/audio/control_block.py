@@ -133,6 +133,8 @@ class Status(NamedTuple):
     delivered_db : array, shape (8,)
         Of a mixture: mean change of each talker's level against the others over the last 3 s, by the gains as applied
         to the shares of the talkers, dB; NaN without sound.
+    acoustic_s : float
+        Of a mixture: delay from the microphones to the ears, before the buffer of the device, s; 0 without microphones.
     """
 
     heartbeat: int
@@ -168,6 +170,7 @@ class Status(NamedTuple):
     sink: bytes
     azimuths: NDArray[np.float64]
     delivered_db: NDArray[np.float64]
+    acoustic_s: float
 
     @property
     def clock(self) -> ClockMap:
@@ -202,7 +205,7 @@ LAYOUTS: dict[type, np.dtype[Any]] = {
         + [("gains_db", "f8", MAX_TALKERS), ("master_db", "f8"), ("limiter_db", "f8")]
         + [(key, "i8", MAX_TALKERS) for key in ("positions", "dry", "missing")]
         + [("latency_s", "f8"), ("cost_s", "f8"), ("fifo", "?"), ("sink", "S128")]
-        + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS)]
+        + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS), ("acoustic_s", "f8")]
     ),
 }
 

@@ -152,7 +152,13 @@ class Playback:
         #: Set to fade out and end; any thread may.
         self.stopping = False
         self._renderer.warm_up()
-        for key, value in (("pid", os.getpid()), ("decision", -1), ("positions", (*self._renderer.positions,))):
+        delay_s = 0.0 if self._renderer.places is None else self._renderer.delay / prepared.scene.sfreq
+        for key, value in (
+            ("pid", os.getpid()),
+            ("decision", -1),
+            ("positions", (*self._renderer.positions,)),
+            ("acoustic_s", delay_s),
+        ):
             self._set(key, value)
 
     def _set(self, key: str, value: Any) -> None:

@@ -33,7 +33,12 @@ SILENT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Status of the sound: levels are amplitudes, gains and limiter reduction dB; ``live`` while buffers are played."""
+    """Status of the sound: levels are amplitudes, gains and limiter reduction dB; ``live`` while buffers are played.
+
+    ``azimuths`` are where the talkers are, degrees to the right, NaN where nobody was found yet. Of a mixture only:
+    ``acoustic_s`` is the delay from the microphones to the ears, 0 otherwise, and ``delivered_db`` the change of each
+    talker's level against the others.
+    """
 
     playing: str = ""
     failure: str = ""
@@ -47,6 +52,9 @@ class Sound:
     xruns: int = -1
     late: int = -1
     missed: int = -1
+    azimuths: tuple[float, ...] = ()
+    delivered_db: tuple[float, ...] = ()
+    acoustic_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +289,12 @@ def _with_engine(known: Snapshot, engine: EngineStatus, bads: Sequence[str]) -> 
 
 def _sound(session: SessionStatus, status: Status | None, live: bool) -> Sound:
     published = session.sound or SoundStatus(status="", pcm="", playing="", failure="", restarts=0)
-    sound = Sound(playing=published.playing, failure=published.failure, restarts=published.restarts)
+    sound = Sound(
+        playing=published.playing,
+        failure=published.failure,
+        restarts=published.restarts,
+        azimuths=tuple(session.azimuths),
+    )
     if status is None:
         return sound
     n = len(session.talkers) or len(status.peak)
@@ -296,4 +309,7 @@ def _sound(session: SessionStatus, status: Status | None, live: bool) -> Sound:
         xruns=status.xruns,
         late=status.late,
         missed=status.missed,
+        azimuths=tuple(status.azimuths[:n]) if status.acoustic_s else sound.azimuths,
+        delivered_db=tuple(status.delivered_db[:n]) if status.acoustic_s else (),
+        acoustic_s=status.acoustic_s,
     )

@@ -57,6 +57,7 @@ _WORDS = {
     "latency": tr("latency"),
     "probability": tr("probability"),
     "quality": tr("quality"),
+    "scene": tr("scene"),
     "spectrum": tr("spectrum"),
     "topomap": tr("topomap"),
     "traces": tr("traces"),

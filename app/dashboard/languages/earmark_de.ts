@@ -1050,6 +1050,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Qualität</translation>
     </message>
     <message>
+      <source>scene</source>
+      <translation>Szene</translation>
+    </message>
+    <message>
       <source>spectrum</source>
       <translation>Spektrum</translation>
     </message>
@@ -3032,6 +3036,62 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
     <message>
       <source>{name}: masked for {share}</source>
       <translation>{name}: ausgeblendet für {share}</translation>
+    </message>
+    <message>
+      <source>delay {ms:.0f} ms</source>
+      <translation>Verzögerung {ms:.0f} ms</translation>
+    </message>
+    <message>
+      <source>{name} {found} of {asked:.0f} dB asked; {delay}</source>
+      <translation>{name} {found} von {asked:.0f} dB verlangt; {delay}</translation>
+    </message>
+    <message>
+      <source>{degrees:.0f}° to the left</source>
+      <translation>{degrees:.0f}° links</translation>
+    </message>
+    <message>
+      <source>{name} {found} dB; {delay}</source>
+      <translation>{name} {found} dB; {delay}</translation>
+    </message>
+    <message>
+      <source>not found yet</source>
+      <translation>noch nicht gefunden</translation>
+    </message>
+    <message>
+      <source>straight ahead</source>
+      <translation>geradeaus</translation>
+    </message>
+    <message>
+      <source>{degrees:.0f}° to the right</source>
+      <translation>{degrees:.0f}° rechts</translation>
+    </message>
+    <message>
+      <source>Scene</source>
+      <translation>Szene</translation>
+    </message>
+    <message>
+      <source>Talkers around the head, from above</source>
+      <translation>Sprecher um den Kopf, von oben</translation>
+    </message>
+    <message>
+      <source>{name}, {where}</source>
+      <translation>{name}, {where}</translation>
+    </message>
+    <message>
+      <source>Level of a talker against the others, and delay from the microphones to the ears</source>
+      <translation>Pegel eines Sprechers gegenüber den anderen, und Verzögerung von den Mikrofonen zu den Ohren</translation>
+    </message>
+    <message>
+      <source>Nobody was found yet</source>
+      <translation>Noch niemand gefunden</translation>
+    </message>
+    <message>
+      <source>No talkers</source>
+      <translation>Keine Sprecher</translation>
+    </message>
+    <message>
+      <source>{name}, {where}; a click favours or releases</source>
+      <translation>{name}, {where}; ein Klick bevorzugt oder gibt frei</translation>
     </message>
     <message>
       <source>median only</source>

@@ -31,6 +31,7 @@ from earmark.app.dashboard.panels.log import Log
 from earmark.app.dashboard.panels.meters import Meters
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.quality import ChannelQuality
+from earmark.app.dashboard.panels.scene import ScenePanel
 from earmark.app.dashboard.panels.spectrum import Spectrum
 from earmark.app.dashboard.panels.streams import Streams
 from earmark.app.dashboard.panels.time_axis import TimeCursor
@@ -40,7 +41,7 @@ from earmark.app.looks import NEAR, TIGHT
 from earmark.app.training.worth import no_better
 
 #: Raise this when a change of panels makes saved layouts unusable.
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 LAYOUT = "live/layout"
 #: Modes of a run, and their descriptions.
 MODES = (
@@ -182,8 +183,9 @@ class Live(QWidget):
         self.traces, self.controls, self.replay = Traces(), Controls(), ReplayBar()
         self.meters, self.events, self.streams = Meters(), Events(events), Streams()
         self.spectrum, self.quality, self.topomap, self.log = Spectrum(), ChannelQuality(), Topomap(), Log()
+        self.scene = ScenePanel()
         self.panels: tuple[Panel, ...] = (
-            Attention(), Evidence(), self.meters, self.topomap, self.quality, self.spectrum, Latency(), self.events,
+            Attention(), Evidence(), self.scene, self.meters, self.topomap, self.quality, self.spectrum, Latency(), self.events,
             self.streams, self.log,
         )  # fmt: skip
         self.time_cursor = TimeCursor(self)
@@ -235,7 +237,7 @@ class Live(QWidget):
         docks, area = self.docks, self.area
         for key in ("attention", "topomap", "latency"):
             area.addDockWidget(right, docks[key])
-        for below, others in (("attention", ("evidence",)), ("topomap", ("quality", "spectrum"))):
+        for below, others in (("attention", ("evidence", "scene")), ("topomap", ("quality", "spectrum"))):
             for other in others:
                 area.tabifyDockWidget(docks[below], docks[other])
         for key in ("meters", "events"):

@@ -218,13 +218,14 @@ def test_frozen_traces_scroll_to_an_old_event(qtbot, live):
 
 def buttons(shown):
     found = {button._name: button for button in shown.live.findChildren(ExportButton)}
-    assert set(found) == {"attention", "evidence", "latency", "spectrum", "topomap", "quality", "traces", "events"}
+    plots = {"attention", "evidence", "latency", "scene", "spectrum", "topomap", "quality", "traces", "events"}
+    assert set(found) == plots
     return found
 
 
 def test_every_plot_is_saved_as_table_and_picture(qtbot, live, tmp_path):
     _one, shown = live
-    for key in ("quality", "spectrum", "evidence"):
+    for key in ("quality", "spectrum", "scene", "evidence"):
         shown.live.docks[key].raise_()
         qtbot.wait(300)
     found = buttons(shown)
