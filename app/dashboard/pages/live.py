@@ -185,8 +185,8 @@ class Live(QWidget):
         self.spectrum, self.quality, self.topomap, self.log = Spectrum(), ChannelQuality(), Topomap(), Log()
         self.scene = ScenePanel()
         self.panels: tuple[Panel, ...] = (
-            Attention(), Evidence(), self.scene, self.meters, self.topomap, self.quality, self.spectrum, Latency(), self.events,
-            self.streams, self.log,
+            Attention(), Evidence(), self.scene, self.meters, self.topomap, self.quality, self.spectrum, Latency(),
+            self.events, self.streams, self.log,
         )  # fmt: skip
         self.time_cursor = TimeCursor(self)
         self.area = QMainWindow()
@@ -237,7 +237,7 @@ class Live(QWidget):
         docks, area = self.docks, self.area
         for key in ("attention", "topomap", "latency"):
             area.addDockWidget(right, docks[key])
-        for below, others in (("attention", ("evidence", "scene")), ("topomap", ("quality", "spectrum"))):
+        for below, others in (("attention", ("evidence",)), ("topomap", ("quality", "spectrum", "scene"))):
             for other in others:
                 area.tabifyDockWidget(docks[below], docks[other])
         for key in ("meters", "events"):

@@ -160,7 +160,7 @@ def test_one_cursor_through_traces_attention_and_latency(qtbot, live, theme):
     assert any(ink in colours(ledger, at, ledger.spark.top(), ledger.spark.bottom()) for at in (x - 1, x, x + 1))
     # From the traces to the others.
     hover(sweep, QPoint(round(sweep._place(sweep._next - round(3 * sweep.sfreq))), 40))
-    assert cursor.time == pytest.approx(shown.live.traces._newest[1] - 3, abs=0.1)
+    assert cursor.time == pytest.approx(shown.live.traces._time(sweep._next) - 3, abs=0.1)
     x = place(plot, cursor.time)
     assert any(ink in colours(plot, at, area.top(), area.bottom()) for at in (x - 1, x, x + 1))
     sweep.leaveEvent(QEvent(QEvent.Type.Leave))
