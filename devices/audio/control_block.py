@@ -135,6 +135,8 @@ class Status(NamedTuple):
         to the shares of the talkers, dB; NaN without sound.
     acoustic_s : float
         Of a mixture: delay from the microphones to the ears, before the buffer of the device, s; 0 without microphones.
+    howls : int
+        Number of times that the output was turned down because it howled in live microphones.
     """
 
     heartbeat: int
@@ -171,6 +173,7 @@ class Status(NamedTuple):
     azimuths: NDArray[np.float64]
     delivered_db: NDArray[np.float64]
     acoustic_s: float
+    howls: int
 
     @property
     def clock(self) -> ClockMap:
@@ -205,7 +208,7 @@ LAYOUTS: dict[type, np.dtype[Any]] = {
         + [("gains_db", "f8", MAX_TALKERS), ("master_db", "f8"), ("limiter_db", "f8")]
         + [(key, "i8", MAX_TALKERS) for key in ("positions", "dry", "missing")]
         + [("latency_s", "f8"), ("cost_s", "f8"), ("fifo", "?"), ("sink", "S128")]
-        + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS), ("acoustic_s", "f8")]
+        + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS), ("acoustic_s", "f8"), ("howls", "i8")]
     ),
 }
 

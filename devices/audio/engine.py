@@ -85,6 +85,7 @@ class AudioEngine:
         self.playing = ""
         #: Number of replacements of a dead or stalled audio process.
         self.restarts = 0
+        self._howls = 0
         #: Why there is no audio process now; empty if there is one.
         self.failure = ""
         self._over = threading.Event()
@@ -328,6 +329,7 @@ class AudioEngine:
         while not self._stopping.wait(LOOK_S):
             with self._change:
                 self._take_entries()
+                self._tell_howls()
                 if kept.child is None:  # it failed, and is retried after a rest
                     if kept.due:
                         self._start_again(self.failure, time.monotonic())
@@ -341,6 +343,12 @@ class AudioEngine:
                     self._replace(reason)
                 elif kept.hangs:
                     self._replace(f"no sound was asked for in {kept.silence_s:.1f} s")
+
+    def _tell_howls(self) -> None:
+        howls = int(self._status.read().howls)
+        if howls > self._howls:
+            self._say("HOWLING: the microphones hear the output, which was turned down; lower the gain, or the ceiling")
+        self._howls = howls  # a new process counts from zero
 
     def _replace(self, reason: str) -> None:
         lost_at = time.monotonic()

@@ -11,6 +11,7 @@ from earmark.devices.audio.limiter import smoothing_taps
 from earmark.devices.audio.scene import AudioError, Prepared, Scene
 from earmark.devices.audio.sources import PcmSource, Source
 from earmark.pipeline.registry import RegistryError
+from earmark.pipeline.scene.howl import HowlGuard
 from earmark.pipeline.scene.remix import Remix
 from earmark.pipeline.scene.separator import SEPARATORS
 from earmark.pipeline.scene.tracker import Tracker
@@ -64,7 +65,9 @@ class Places:
             separator = SEPARATORS.get(mics.separator)(array, framing, n)
         except RegistryError as error:
             raise AudioError(f"array: {error}") from error
-        self._remix = Remix(framing, separator, self._tracker, array.ears, array.reference)
+        #: Turns the output down while it howls; only live microphones can hear it.
+        self._guard = HowlGuard(framing) if mics.is_live else None
+        self._remix = Remix(framing, separator, self._tracker, array.ears, array.reference, self._guard)
         self._aimed = np.array([talker.azimuth for talker in scene.talkers])
         self.look(tuple(np.nan if at is None else at for at in mics.starts))
 
@@ -82,6 +85,11 @@ class Places:
     def delivered_db(self) -> NDArray[np.float64]:
         """Mean change of each talker's level against the others, dB, shape (n_places,)."""
         return self._remix.delivered.db
+
+    @property
+    def n_howls(self) -> int:
+        """Number of times that the output was turned down because it howled."""
+        return 0 if self._guard is None else self._guard.n_found
 
     def look(self, azimuths: tuple[float, ...]) -> None:
         """Look for talkers at azimuths in degrees; of places where they are NaN, anywhere."""

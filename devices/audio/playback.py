@@ -269,6 +269,7 @@ class Playback:
         if renderer.places is not None:
             say["azimuths"][: self._n] = renderer.places.azimuths
             say["delivered_db"][: self._n] = renderer.places.delivered_db
+            say["howls"][...] = renderer.places.n_howls
         for index, source in self._live.items():
             say["dry"][index], say["missing"][index] = source.n_dry, source.n_missing
         cost = time.perf_counter() - began

@@ -10,7 +10,7 @@ from earmark.pipeline.scene.transform import Framing
 #: Lowest frequency of a howl, Hz: below, the first harmonic of a voice may hold nearly all of its power. And lowest
 #: frequency that counts, Hz: below is hum.
 LOWEST_HZ, HUM_HZ = 600.0, 240.0
-#: A tone is what holds this share of the power within three frequencies, for this long, s, and has this amplitude, dBFS.
+#: A tone holds this share of the power within three frequencies, for this long, s, and has this amplitude, dBFS.
 SHARE, LASTS_S, LEAST_DBFS = 0.9, 0.2, -30.0
 #: By how much everything is turned down, dB; time in which it is, s; time that it stays so after the tone, s; and time
 #: in which it comes back, s.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from earmark.pipeline.scene.delivered import Delivered
 from earmark.pipeline.scene.errors import SceneError
+from earmark.pipeline.scene.howl import HowlGuard
 from earmark.pipeline.scene.separator import Separator
 from earmark.pipeline.scene.transform import Analysis, Framing, Hops, Synthesis
 
@@ -71,6 +72,8 @@ class Remix:
         Microphone of the left and the right ear.
     reference : int
         Microphone whose parts are made.
+    guard : HowlGuard, optional
+        Turns the output down while it howls.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Remix:
         directions: Directions,
         ears: tuple[int, int] = (0, 1),
         reference: int = 0,
+        guard: HowlGuard | None = None,
     ) -> None:
         for what, found, wanted in (
             ("rate", separator.sfreq, framing.sfreq),
@@ -100,7 +104,7 @@ class Remix:
         if not 0 <= reference < separator.n_mics:
             raise SceneError(f"remix: the reference is microphone {reference}, but must be 0 to {separator.n_mics - 1}")
         self._framing, self._separator, self._directions = framing, separator, directions
-        self._ears, self._reference = list(ears), reference
+        self._ears, self._reference, self._guard = list(ears), reference, guard
         self._hops = Hops(framing.hop)
         self._analysis = Analysis(framing, separator.n_mics)
         self._synthesis = Synthesis(framing, 2)
@@ -178,12 +182,21 @@ class Remix:
                 self._ready += self._synthesis.end()
             self._sounding = False
             self.delivered.update(spectra[self._reference], self._bounded, self.factor)
+            self._guarded(spectra)
             return
         bounded_change(masks, gains, self.factor)
         self.delivered.update(spectra[self._reference], self._bounded, self.factor)
         np.multiply(spectra[self._ears], self.factor, out=self._change)
         self._ready += self._synthesis.push(self._change)
         self._sounding = True
+        self._guarded(spectra)
+
+    def _guarded(self, spectra: NDArray[np.complex64]) -> None:
+        """Turn down what is ready if it howls."""
+        if self._guard is not None:
+            first, last = self._guard.update(spectra[self._ears])
+            if first < 1 or last < 1:
+                self._ready *= np.linspace(first, last, self._framing.hop, dtype=np.float32)
 
     def _divide(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         """Divide the reference among the talkers."""
@@ -201,6 +214,8 @@ class Remix:
         self._synthesis.end()
         self._apart.end()
         self.delivered.reset()
+        if self._guard is not None:
+            self._guard.reset()
         self._sounding = False
         self._ready[:], self._parts[:], self.factor[:] = 0, 0, 0
 

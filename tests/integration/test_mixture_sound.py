@@ -137,3 +137,26 @@ def test_microphones_come_from_lsl(mixture):
     finally:
         stop.set()
         sender.join()
+
+
+def test_howl_in_live_microphones_is_turned_down_and_reported():
+    name, stop, said = f"howl-{os.getpid()}", threading.Event(), []
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Audio", 6, SFREQ, "float32", name))
+
+    def send():
+        begun, n = time.monotonic(), 0
+        while not stop.wait(0.02):
+            due = round((time.monotonic() - begun) * SFREQ)
+            howl = 0.2 * np.sin(2 * np.pi * 3000 * np.arange(n, due) / SFREQ)
+            outlet.push_chunk(np.tile(howl[:, None], (1, 6)).astype(np.float32))
+            n = due
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        with AudioEngine(scene_of(f"lsl:{name}"), NullSink(), said.append) as engine:
+            wait_until(lambda: any(text.startswith("HOWLING") for text in said))
+            wait_until(lambda: engine.status().out_rms[0] < 0.02)
+    finally:
+        stop.set()
+        sender.join()

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from scipy.signal import iirpeak, lfilter, lfilter_zi, resample_poly
 
 from earmark.app.config.sound import SPEECH
+from earmark.pipeline.scene.array import preset
 from earmark.pipeline.scene.howl import DUCK_DB, HOLD_S, LASTS_S, RISE_S, HowlGuard
+from earmark.pipeline.scene.remix import Known, Remix
+from earmark.pipeline.scene.separator import BeamMasks
 from earmark.pipeline.scene.transform import Analysis, Framing
 
 FRAMING = Framing(48000.0)
@@ -114,3 +117,19 @@ def test_loop_that_would_grow_without_bound_is_held(guard):
         loudest.append(np.abs(mic).max())
     late = np.median(loudest[len(loudest) // 2 :])
     assert (late < 0.5) if guard else (late == 4.0)
+
+
+def test_remix_turns_down_both_ears_without_a_click_and_is_exact_before_and_after():
+    x = np.concatenate([speech("joe")[:48000], tone(3000.0), speech("joe")[: round((HOLD_S + RISE_S + 1) * 48000)]])
+    mics = np.tile(x, (2, 1)).astype(np.float32)
+    separator = BeamMasks(preset("ears2"), FRAMING)
+    remix = Remix(FRAMING, separator, Known(np.array([-30.0, 30.0])), guard=(guard := HowlGuard(FRAMING)))
+    out = remix.process(mics, np.ones((2, mics.shape[1])))
+    assert guard.n_found == 1
+    np.testing.assert_array_equal(out[0], out[1])
+    late = mics[0, : -remix.delay]
+    same = out[0, remix.delay :] == late
+    assert same[:48000].all(), "before"
+    assert same[-24000:].all(), "after"
+    assert np.abs(out[0, round(1.5 * 48000) : round(1.9 * 48000)]).max() < 0.2 * 10 ** (DUCK_DB / 20) * 1.01
+    assert np.abs(np.diff(out[0, 48000 : round(1.9 * 48000)])).max() < 1.05 * np.abs(np.diff(tone(3000.0))).max()
