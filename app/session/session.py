@@ -506,6 +506,23 @@ class Session:
         trim = self.sound.trims[talker]
         return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{round(trim.db, 1) + 0:g} dB'}"
 
+    def place(self, talker: int, azimuth: float) -> None:
+        """Look for a talker of a mixture (counted from 0) at an azimuth, degrees to the right, in any state.
+
+        Raises
+        ------
+        SessionError
+            If the sound is no mixture, or talkers are not looked for there.
+        """
+        array = self.config.sound.array if self.config.sound is not None else None
+        if array is None:
+            raise SessionError("talkers are placed by 'azimuth' in [[sound.talkers]]: only those of an array move")
+        low, high = array.array.span
+        if not low <= azimuth <= high:
+            raise SessionError(f"the array looks for talkers from {low:g} to {high:g} degrees: {azimuth:g} is beyond")
+        self.sound.place(talker, azimuth)
+        self._log_action(f"operator: {self.talkers[talker]} is at {azimuth:.0f} degrees")
+
     def _log_action(self, text: str) -> None:
         """Report an action of the operator, and write it to the recording if there is one."""
         self._on_event(text)

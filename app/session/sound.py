@@ -47,6 +47,7 @@ class SessionSound:
     def __init__(self, config: SoundConfig, folder: Path, on_event: Callable[[str], None]) -> None:
         self._config, self._folder, self._on_event = config, folder, on_event
         self.talkers = [talker.name for talker in config.talkers]
+        #: Where talkers are heard, or were last looked for in a mixture, degrees to the right.
         self.azimuths = tuple(talker.azimuth for talker in config.talkers)
         #: The audio engine while sound is playing.
         self.audio: AudioEngine | None = None
@@ -85,6 +86,8 @@ class SessionSound:
             self.audio, self._outlets = audio, outlets
             audio.mute(self.muted)  # settings made before the audio engine existed
             audio.master(self.master_db)
+            if self.azimuths != tuple(talker.azimuth for talker in self._config.talkers):
+                audio.move(self.azimuths)
             self._trim(audio)
             return audio
 
@@ -121,6 +124,16 @@ class SessionSound:
 
     def _trim(self, audio: AudioEngine) -> None:
         audio.trim([one.db for one in self.trims], [one.mute for one in self.trims])
+
+    def place(self, talker: int, azimuth: float) -> None:
+        """Look for a talker of a mixture (counted from 0) at an azimuth, degrees to the right, from now on."""
+        with self._lock:
+            aimed = list(self.azimuths)
+            # The sound process looks anew where an azimuth has changed.
+            aimed[talker] = azimuth if azimuth != aimed[talker] else math.nextafter(azimuth, 0.0) or 1e-9
+            self.azimuths = tuple(aimed)
+            if self.audio is not None:
+                self.audio.move(self.azimuths)
 
     def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
         """Replace the gains of steering by these, in dB, shape (n_talkers,); None returns to steering."""

@@ -286,6 +286,12 @@ class Supervisor:
             raise Refused("trim: give db=-6 or mute=true")
         self.session.trim(self._talker_index(talker), db, mute)
 
+    def do_place(
+        self, talker: int | str, azimuth: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+    ) -> None:
+        """Look for a talker of a mixture, by name or counted from 0, at an azimuth: degrees to the right."""
+        self.session.place(self._talker_index(talker), azimuth)
+
     def do_note(self, text: _Text) -> None:
         """Write a note to the recording."""
         self.session.note(text)

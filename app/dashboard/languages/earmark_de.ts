@@ -3090,8 +3090,12 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Keine Sprecher</translation>
     </message>
     <message>
-      <source>{name}, {where}; a click favours or releases</source>
-      <translation>{name}, {where}; ein Klick bevorzugt oder gibt frei</translation>
+      <source>a click favours or releases</source>
+      <translation>ein Klick bevorzugt oder gibt frei</translation>
+    </message>
+    <message>
+      <source>drag, or ← and →, to where the talker is; ↑ and ↓ choose</source>
+      <translation>ziehen, oder ← und →, dorthin, wo der Sprecher ist; ↑ und ↓ wählen aus</translation>
     </message>
     <message>
       <source>median only</source>

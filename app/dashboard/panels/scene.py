@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
@@ -22,8 +22,8 @@ from earmark.app.looks import NEAR, SMALL, TIGHT, TINY
 HEAD, CIRCLE = 0.085, 0.33
 #: Radius of a talker in pixels at 0 dB, and per dB of gain; least and greatest radius.
 RADIUS, PER_DB, RADII = 11.0, 0.5, (6.0, 17.0)
-#: Half the width of the beam to the decoded talker, degrees.
-BEAM = 12.0
+#: Half the width of the beam to the decoded talker, and a step of the arrow keys, degrees.
+BEAM, STEP = 12.0, 5.0
 
 
 def strongest(now: Snapshot) -> int:
@@ -60,25 +60,32 @@ class _Plan(QWidget):
     ----------
     clicked : Signal(int)
         A talker was clicked.
+    moved : Signal(int, float)
+        A talker was dragged, or moved by keys: to an azimuth in degrees.
     """
 
     clicked = Signal(int)
+    moved = Signal(int, float)
 
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName(tr("Talkers around the head, from above"))
         self.setMinimumSize(120, 90)
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.now = Snapshot()
-        #: Whether a click favours a talker.
-        self.clickable = False
+        #: Whether a click favours a talker, and whether talkers can be moved.
+        self.clickable = self.movable = False
+        #: The talker that keys move; the one under the pressed mouse, -1 if none; where it was pressed, and is now.
+        self.chosen, self._held = 0, -1
+        self._pressed, self._mouse = QPointF(), QPointF()
 
     def sizeHint(self) -> QSize:
         return QSize(240, 200)
 
-    def show_now(self, now: Snapshot, clickable: bool) -> None:
+    def show_now(self, now: Snapshot, clickable: bool, movable: bool) -> None:
         """Show the current values."""
-        self.now, self.clickable = now, clickable
+        self.now, self.clickable, self.movable = now, clickable, movable
         self.setAccessibleDescription(
             ", ".join(f"{name} {_degrees(at)}" for name, at in zip(now.talkers, now.sound.azimuths, strict=False))
         )
@@ -130,6 +137,10 @@ class _Plan(QWidget):
         for talker, place in enumerate(places):
             if place is not None:
                 self._paint_talker(painter, look, talker, place)
+        if self._dragging:
+            painter.setPen(QPen(QColor(look.text), 1, Qt.PenStyle.DashLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(self._at(self._azimuth_of(self._mouse), CIRCLE), RADIUS, RADIUS)
         if not any(places):
             painter.setPen(QColor(look.faint))
             words = tr("Nobody was found yet") if now.sound.acoustic_s else tr("No talkers")
@@ -151,6 +162,9 @@ class _Plan(QWidget):
         painter.setBrush(colour)
         painter.drawEllipse(place, radius, radius)
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        if self.hasFocus() and self.movable and talker == self.chosen:
+            painter.setPen(QPen(QColor(look.highlight), 1, Qt.PenStyle.DotLine))
+            painter.drawEllipse(place, radius + 7, radius + 7)
         if now.override == talker and not isinstance(now.override, bool):
             painter.setPen(QPen(QColor(look.warn), 2))
             painter.drawEllipse(place, radius + 4, radius + 4)
@@ -173,22 +187,67 @@ class _Plan(QWidget):
             box.moveBottom(place.y() - radius - 2)
         painter.drawText(box, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), f"{name}\n{gain}")
 
+    @property
+    def _dragging(self) -> bool:
+        """Whether a talker is being dragged, so that the release of the mouse is no click."""
+        away = (self._mouse - self._pressed).manhattanLength()
+        return self._held >= 0 and self.movable and away >= QApplication.startDragDistance()
+
+    def _azimuth_of(self, place: QPointF) -> float:
+        away = place - self._at(0, 0)
+        return math.degrees(math.atan2(away.x(), -away.y()))
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        talker = self.talker_at(event.position())
-        if event.button() == Qt.MouseButton.LeftButton and talker >= 0 and self.clickable:
-            self.clicked.emit(talker)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = self._mouse = event.position()
+            self._held = self.talker_at(event.position())
+            self.chosen = self._held if self._held >= 0 else self.chosen
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or self._held < 0:
+            return
+        self._mouse = event.position()
+        if self._dragging:
+            self.moved.emit(self._held, self._azimuth_of(self._mouse))
+        elif self.clickable:
+            self.clicked.emit(self._held)
+        self._held = -1
+        self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._mouse = event.position()
         talker = self.talker_at(event.position())
-        self.setCursor(
-            Qt.CursorShape.PointingHandCursor if talker >= 0 and self.clickable else Qt.CursorShape.ArrowCursor
-        )
-        if talker >= 0:
-            name, where = self.now.talkers[talker], _degrees(self.now.sound.azimuths[talker])
-            words = tr("{name}, {where}", name=name, where=where)
-            if self.clickable:
-                words = tr("{name}, {where}; a click favours or releases", name=name, where=where)
-            QToolTip.showText(event.globalPosition().toPoint(), tip(words), self)
+        hand = talker >= 0 and (self.clickable or self.movable)
+        self.setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
+        if self._held >= 0:
+            self.update()
+        elif talker >= 0:
+            QToolTip.showText(event.globalPosition().toPoint(), tip(self._help(talker)), self)
+
+    def _help(self, talker: int) -> str:
+        name, where = self.now.talkers[talker], _degrees(self.now.sound.azimuths[talker])
+        words = [tr("{name}, {where}", name=name, where=where)]
+        if self.clickable:
+            words.append(tr("a click favours or releases"))
+        if self.movable:
+            words.append(tr("drag, or ← and →, to where the talker is; ↑ and ↓ choose"))
+        return "; ".join(words)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        n, key = len(self.now.talkers), event.key()
+        azimuths = self.now.sound.azimuths
+        if not n or not self.movable:
+            super().keyPressEvent(event)
+        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self.chosen = (self.chosen + (1 if key == Qt.Key.Key_Down else -1)) % n
+            self.update()
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.chosen = min(self.chosen, n - 1)
+            at = azimuths[self.chosen] if self.chosen < len(azimuths) else 0.0
+            step = STEP if key == Qt.Key.Key_Right else -STEP
+            self.moved.emit(self.chosen, (at if math.isfinite(at) else 0.0) + step)
+        else:
+            super().keyPressEvent(event)
 
 
 def _around(place: QPointF, radius: float) -> QRectF:
@@ -207,7 +266,10 @@ def _degrees(azimuth: float) -> str:
 
 
 class ScenePanel(Panel):
-    """Where the talkers are, who is decoded and turned up, and what a remix delivers. A click favours a talker."""
+    """Where the talkers are, who is decoded and turned up, and what a remix delivers.
+
+    A click favours a talker. The talkers of a mixture can be dragged to where they are, if the tracker is mistaken.
+    """
 
     title, key, hz = tr("Scene"), "scene", 10.0
 
@@ -222,11 +284,16 @@ class ScenePanel(Panel):
         layout.addWidget(self._words)
         layout.addWidget(self.plan, 1)
         self.plan.clicked.connect(self._favour)
+        self.plan.moved.connect(self._move)
         ExportButton("scene", self._table, self)
 
     def _favour(self, talker: int) -> None:
         favoured = self.plan.now.override == talker and not isinstance(self.plan.now.override, bool)
         self.command_requested.emit("override", {"talker": None if favoured else talker})
+
+    def _move(self, talker: int, azimuth: float) -> None:
+        wrapped = (azimuth + 180) % 360 - 180
+        self.command_requested.emit("place", {"talker": talker, "azimuth": float(round(wrapped))})
 
     def _table(self) -> Table:
         """Return direction, gain and what is delivered of every talker."""
@@ -243,7 +310,8 @@ class ScenePanel(Panel):
     def refresh(self, view: View) -> None:
         now = view.now
         steering = now.state in ("running", "paused") and now.mode != "open"
-        self.plan.show_now(now, steering and now.session_live and now.supports("override"))
+        movable = now.session_live and now.sound.live and bool(now.sound.acoustic_s) and now.supports("place")
+        self.plan.show_now(now, steering and now.session_live and now.supports("override"), movable)
         words = delivered_words(now)
         self._words.show_text(words)
         self._words.setVisible(bool(words))

@@ -102,6 +102,51 @@ def test_click_does_nothing_where_nothing_is_steered(qtbot, panel, changes):
     assert not asked
 
 
+def requests(one):
+    asked = []
+    one.command_requested.connect(lambda command, arguments: asked.append((command, arguments)))
+    return asked
+
+
+def drag(qtbot, plan, begin, end):
+    qtbot.mousePress(plan, Qt.MouseButton.LeftButton, pos=begin)
+    qtbot.mouseMove(plan, end)
+    plan.grab()
+    qtbot.mouseRelease(plan, Qt.MouseButton.LeftButton, pos=end)
+
+
+@pytest.mark.parametrize("state", ["ready", "running"])
+def test_talker_of_a_mixture_is_dragged_to_where_it_is(qtbot, panel, state):
+    one = panel(mixture(), commands=("override", "place"), state=state)
+    asked = requests(one)
+    drag(qtbot, one.plan, one.plan.places()[0].toPoint(), one.plan._at(-90, 0.4).toPoint())
+    assert asked == [("place", {"talker": 0, "azimuth": -90.0})]
+    drag(qtbot, one.plan, one.plan.rect().center(), one.plan._at(-90, 0.4).toPoint())
+    assert len(asked) == 1, "nobody was under the mouse"
+
+
+def test_talkers_that_are_placed_by_the_session_are_not_dragged(qtbot, panel):
+    one = panel(sound(), commands=("override", "place"), state="ready")
+    asked = requests(one)
+    drag(qtbot, one.plan, one.plan.places()[0].toPoint(), one.plan._at(-90, 0.4).toPoint())
+    qtbot.keyClick(one.plan, Qt.Key.Key_Right)
+    assert not asked
+
+
+def test_talkers_are_moved_by_keys(qtbot, panel):
+    one = panel(mixture(azimuths=(-40.0, 178.0)), commands=("place",))
+    asked = requests(one)
+    one.plan.setFocus()
+    qtbot.keyClick(one.plan, Qt.Key.Key_Left)
+    qtbot.keyClick(one.plan, Qt.Key.Key_Down)
+    qtbot.keyClick(one.plan, Qt.Key.Key_Right)
+    qtbot.keyClick(one.plan, Qt.Key.Key_Down)
+    qtbot.keyClick(one.plan, Qt.Key.Key_Right)
+    assert [one["talker"] for _, one in asked] == [0, 1, 0]
+    assert [one["azimuth"] for _, one in asked] == [-45.0, -177.0, -35.0], "behind is as near as ahead"
+    assert not one.plan.grab().isNull()
+
+
 def test_delivered_is_stated_beside_what_is_asked():
     words = delivered_words(now(mixture()))
     assert words == "Joe +7.2 of 12 dB asked; delay 11 ms"

@@ -14,6 +14,7 @@ from made_up_status import INLET, engine_status, session_status
 import earmark.app.session.session
 import earmark.app.session.sound
 import earmark.app.session.task
+from earmark.app.config.array import ArrayConfig
 from earmark.app.config.changes import with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, QuestionConfig, RunPlan
@@ -83,6 +84,9 @@ class FakeAudio:
 
     def trim(self, trims_db, mutes):
         self.said.append(("trim", trims_db, mutes))
+
+    def move(self, azimuths):
+        self.said.append(("move", azimuths))
 
 
 class FakeOutlet:
@@ -803,6 +807,30 @@ def test_mute_works_in_every_state_and_persists(rig):
         session.mute(state is State.READY)
         assert session.sound.audio.said[-1] == f"mute {state is State.READY}"
     session.state = State.RUNNING
+
+
+def test_only_talkers_of_a_mixture_are_placed(rig):
+    with pytest.raises(SessionError, match="only those of an array move"):
+        rig().session.place(0, -30.0)
+
+
+def test_place_is_looked_for_in_every_state_persists_and_is_recorded(rig):
+    one = rig()
+    sound = one.session.config.sound
+    sound._array = ArrayConfig(preset="ears2", microphones="lsl:mics")
+    for k, talker in enumerate(sound.talkers):
+        sound.talkers[k] = talker.model_copy(update={"source": f"place:{k + 1}"})
+    one.session.place(0, -30.0)
+    session = one.running()
+    audio, loop = session.sound.audio, FakeLoop.made[0]
+    assert ("move", session.sound.azimuths) in audio.said, "from the start on"
+    assert session.sound.azimuths[0] == -30.0
+    session.place(0, -30.0)
+    assert audio.said[-1] != audio.said[-2], "looked for there again, although the number is the same"
+    assert audio.said[-1][1][0] == pytest.approx(-30.0)
+    assert loop.kept[-1] == f"operator: {session.talkers[0]} is at -30 degrees"
+    with pytest.raises(SessionError, match="from -90 to 90 degrees: 120 is beyond"):
+        session.place(1, 120.0)
 
 
 def test_trims_work_in_every_state_persist_and_are_recorded(rig):
