@@ -61,7 +61,9 @@ def audio(
                 for n in (2, 4)
                 for space in ("hrtf", "itd_ild", "left_right")
             ),
+            ("cost per buffer, mixture of 2 on 6 microphones", lambda: cost_of(_mixture())),
             ("under load, in-process against own process", lambda: against_in_process(sink, seconds)),
+            ("under load, mixture against talkers", lambda: mixture_against_talkers(sink, seconds)),
             ("control to DAC, idle", lambda: control_to_dac(sink, seconds, load=False)),
             ("control to DAC, under load", lambda: control_to_dac(sink, seconds, load=True)),
         ]
@@ -105,12 +107,39 @@ def _talkers(n: int, space: str) -> Prepared:
     return Prepared(scene, pcm, *impulse_responses(scene.space, scene.sfreq))
 
 
+def _mixture() -> Prepared:
+    """Prepare two voices of noise at glasses with six microphones: one stands, one walks past it to and fro."""
+    from earmark.devices.audio.scene import Microphones, Prepared, Scene, Talker
+    from earmark.devices.audio.space import impulse_responses
+    from earmark.pipeline.scene.array import preset
+
+    rng, array, n = np.random.default_rng(0), preset("glasses6"), SFREQ // 10
+    frequencies = np.fft.rfftfreq(n, 1 / SFREQ)
+    pieces = []
+    for k in range(100):
+        walking = -60 + 90 * abs(k / 50 - 1)  # 18 degrees per second
+        heard = array.steering(np.array([walking, 30.0]), frequencies)
+        sound = rng.standard_normal((2, n)) * rng.uniform(0, 0.1, (2, 1))  # voices rise and fall
+        pieces.append(np.fft.irfft(np.einsum("fmk,kf->mf", heard, np.fft.rfft(sound)), n))
+    mics = np.concatenate(pieces, axis=1).astype(np.float32)
+    positions = tuple((float(x), float(y), float(z)) for x, y, z in array.positions)
+    heard_by = Microphones("noise", positions, array.ears, starts=(-60.0, 30.0), loop=True)
+    talkers = tuple(Talker(f"t{k + 1}", f"place:{k + 1}") for k in range(2))
+    scene = Scene(talkers, SFREQ, BLOCK, "left_right", microphones=heard_by)
+    return Prepared(scene, (None, None), *impulse_responses("left_right", SFREQ), array, mics)
+
+
 def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float]:
     """Measure the time of one renderer call; gains are ramping half of the time."""
+    return cost_of(_talkers(n_talkers, space), n_buffers)
+
+
+def cost_of(prepared: Prepared, n_buffers: int = N_COST) -> dict[str, float]:
+    """Measure the time of one renderer call for a scene."""
     from earmark.devices.audio.render import Renderer
     from earmark.devices.audio.scene import Control
 
-    renderer = Renderer(_talkers(n_talkers, space))
+    renderer, n_talkers = Renderer(prepared), len(prepared.scene.talkers)
     controls = [Control((3.0, *[-9.0] * (n_talkers - 1))), Control((*[-9.0] * (n_talkers - 1), 3.0))]
     times = np.zeros((N_WARM + n_buffers, 2))
     gc.collect()
@@ -164,6 +193,21 @@ def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:
     results: dict[str, list[dict[str, float]]] = {"in-process": [], "own process": []}
     for name in ("in-process", "own process", "own process", "in-process"):
         results[name].append(_played(sink, seconds, own_process=name == "own process"))
+    return _pooled(results)
+
+
+def mixture_against_talkers(sink: Sink, seconds: float) -> dict[str, Any]:
+    """Compare late and missed buffers of a mixture on six microphones and of two talkers, each twice.
+
+    Both are played by a separate process, beside the same load.
+    """
+    results: dict[str, list[dict[str, float]]] = {"talkers": [], "mixture": []}
+    for name in ("talkers", "mixture", "mixture", "talkers"):
+        results[name].append(_played(sink, seconds, True, _mixture() if name == "mixture" else None))
+    return _pooled(results)
+
+
+def _pooled(results: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, runs in results.items():
         due = sum(run["due"] for run in runs)
@@ -176,14 +220,14 @@ def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:
     return found
 
 
-def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
-    """Play under load; return counts of late buffers, and the jitter of buffer requests in ms."""
+def _played(sink: Sink, seconds: float, own_process: bool, prepared: Prepared | None = None) -> dict[str, float]:
+    """Play two talkers, or another scene, under load; return counts of late buffers, and jitter of requests in ms."""
     import multiprocessing as mp
 
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.scene import AudioError
 
-    engine = AudioEngine(_talkers(2, "hrtf"), sink)  # provides the shared memory; never started
+    engine = AudioEngine(prepared or _talkers(2, "hrtf"), sink)  # provides the shared memory; never started
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
     arguments = (engine._prepared.at, engine.names, sink, seconds, not own_process, theirs)

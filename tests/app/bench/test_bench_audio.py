@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from earmark.devices.audio.render import Renderer
-from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.scene import AudioError, Control
 from earmark.devices.audio.sinks import FileSink, NullSink
 
 audio = importlib.import_module("earmark.app.bench.audio")  # the package has a command of the same name
@@ -37,6 +37,31 @@ def test_playback_under_load_counts_late_buffers(own_process):
     assert 0 <= found["p50"] <= found["p99"] <= found["max"]
     assert found["late"] >= 0
     assert found["fifo"] == 0
+
+
+def test_mixture_is_rendered_with_its_talkers_told_apart():
+    found = audio.cost_of(audio._mixture(), 50)
+    assert found["CPU p99 (% of the buffer)"] > 0
+    renderer = Renderer(audio._mixture())
+    for _ in range(400):
+        renderer.render(256, Control((3.0, -9.0)))
+    assert renderer.places is not None
+    assert renderer.places.delivered_db[0] > 3
+
+
+def test_mixture_is_compared_with_talkers_in_opposite_order(monkeypatch):
+    order = []
+
+    def played(sink, seconds, own_process, prepared=None):
+        assert own_process
+        order.append(prepared is not None and prepared.scene.microphones is not None)
+        return {"due": 100, "late": order[-1], "missed": 0, "xruns": 0, "p50": 1, "p99": 1, "max": 1, "fifo": True}
+
+    monkeypatch.setattr(audio, "_played", played)
+    found = audio.mixture_against_talkers(NullSink(), 1.0)
+    assert order == [False, True, True, False]
+    assert found["late (% of them), talkers"] == 0
+    assert found["late (% of them), mixture"] == 1
 
 
 def test_failed_measurement_reports_the_reason(tmp_path):
