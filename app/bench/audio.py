@@ -114,7 +114,7 @@ def _mixture() -> Prepared:
     from earmark.pipeline.scene.array import preset
 
     rng, array, n = np.random.default_rng(0), preset("glasses6"), SFREQ // 10
-    frequencies = np.fft.rfftfreq(n, 1 / SFREQ)
+    frequencies = np.fft.rfftfreq(n, 1 / SFREQ).astype(np.float64)
     pieces = []
     for k in range(100):
         walking = -60 + 90 * abs(k / 50 - 1)  # 18 degrees per second

@@ -21,7 +21,7 @@ import pylsl
 from earmark.app.config.session import Config
 from earmark.app.engine.child import EngineJob
 from earmark.app.engine.environment import environment
-from earmark.app.engine.events_file import copied_decoders, events_file, heard_line
+from earmark.app.engine.events_file import copied_decoders, events_file, heard_line, places_line
 from earmark.app.engine.process import EngineProcess
 from earmark.app.status import EngineProcessStatus, EngineStatus, RecordingStatus, StatusBoard, StatusError
 from earmark.devices.audio.engine import AudioEngine
@@ -36,8 +36,8 @@ from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.control import Control
 
-#: Seconds between checks of the engine, and of the recorder.
-POLL_S, WATCH_S = 0.05, 0.25
+#: Seconds between checks of the engine, and of the recorder; and between records of the places of a mixture.
+POLL_S, WATCH_S, PLACES_S = 0.05, 0.25, 1.0
 #: Seconds that an engine may take to start and to connect, in addition to the search for its streams.
 START_S = 60.0
 #: Decisions older than LOST_S no longer steer, so an engine that is silent for longer is replaced. A new engine needs
@@ -315,7 +315,7 @@ class ClosedLoop:
 
     def _keep_watch(self) -> None:
         """Replace a dead engine or recorder, and keep the gains safe meanwhile; on a thread of its own."""
-        watched = 0.0
+        watched = placed = 0.0
         while not self._stop.wait(POLL_S):
             now = time.monotonic()
             try:
@@ -323,11 +323,21 @@ class ClosedLoop:
                 if now - watched > WATCH_S and self._recorder is not None:
                     watched = now
                     self._watch_recorder(self._recorder)
+                if now - placed > PLACES_S and self._recorder is not None:
+                    placed = now
+                    self._record_places()
             except (RecordingFailed, OSError) as error:  # no file could be created, or no process started
                 self._kept.rest(RETRY_S)
                 if str(error) != self._file_error:
                     self._file_error = str(error)
                     self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until this is fixed; mix neutral")
+
+    def _record_places(self) -> None:
+        """Record where the talkers of a mixture are, and what is delivered of the gains."""
+        line = places_line(self._audio.status(), len(self._audio.scene.talkers), pylsl.local_clock())
+        with self._engine_lock:
+            if line is not None and self._engine is not None and self._recorder is not None:
+                self._engine.note(line)
 
     def _watch_recorder(self, recorder: Recorder) -> None:
         restarts, path = recorder.restarts, recorder.path

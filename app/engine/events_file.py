@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from earmark.devices.audio.control_block import Status
 from earmark.devices.audio.rings import Entry
 from earmark.devices.files.decoder_folder import folder_fingerprint
-from earmark.devices.files.journal import DecoderCopy, HeardLine
+from earmark.devices.files.journal import DecoderCopy, HeardLine, PlacesLine
 from earmark.devices.files.regular_file import open_regular
 
 
@@ -85,3 +86,14 @@ def heard_line(entry: Entry, lsl_time: float) -> HeardLine:
         trims_db=control.trims_db,
         mutes=control.mutes,
     )
+
+
+def places_line(status: Status, n_talkers: int, lsl_time: float) -> PlacesLine | None:
+    """Return a line for the journal that says where the talkers of a mixture are; None without microphones."""
+    if not status.acoustic_s:
+        return None
+    azimuths, delivered = (
+        tuple(round(float(value), 2) if math.isfinite(value) else None for value in values[:n_talkers])
+        for values in (status.azimuths, status.delivered_db)
+    )
+    return PlacesLine(azimuths, delivered, lsl_time)

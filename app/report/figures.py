@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
-from earmark.devices.files.journal import About, DecisionLine, HeardLine, Line, SoundLine
+from earmark.devices.files.journal import About, DecisionLine, HeardLine, Line, PlacesLine, SoundLine
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.sources.rate import BLIND, LOST, percent, rate_words
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
@@ -150,6 +150,9 @@ class Measured:
         Durations in s of each stage of :mod:`earmark.app.engine.latency_stages`, and of their total.
     n_dropped : int
         Decisions that came too late to set gains.
+    delivered_db : float
+        Of a mixture: mean change of the level of the cued talker against the others at the ears in dB, in the time of
+        ``tmr_db``; NaN if talkers are played one by one.
     """
 
     times: NDArray[np.float64]
@@ -166,6 +169,7 @@ class Measured:
     latencies: NDArray[np.float64]
     stages: dict[str, NDArray[np.float64]]
     n_dropped: int
+    delivered_db: float
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,14 @@ class SessionFigures(Measured):
 
 
 def measure(
-    decisions: Decisions, cues: Cues, journals: Journals, *, end: float, window_s: float, hop_s: float
+    decisions: Decisions,
+    cues: Cues,
+    journals: Journals,
+    *,
+    end: float,
+    window_s: float,
+    hop_s: float,
+    begin: float = 0.0,
 ) -> Measured:
     """Compute all figures of decisions compared with cues.
 
@@ -247,6 +258,8 @@ def measure(
         Time at which the recording ends, s.
     window_s, hop_s : float
         Length of a decision window, and interval between decisions, s.
+    begin : float
+        LSL time that became 0.
     """
     grid = sample(decisions, cues, end)
     n_windows, n_right = count_windows(decisions, cues, window_s, hop_s)
@@ -265,6 +278,7 @@ def measure(
         latencies=latencies_of_switches(decisions, cues, hop_s),
         stages=stage_latencies(journals),
         n_dropped=count_dropped(journals),
+        delivered_db=steady_delivered(decisions, grid, journals, begin),
     )
 
 
@@ -335,6 +349,28 @@ def steady_tmr(decisions: Decisions, grid: Grid) -> float:
     """Return the mean :func:`tmr` of the cued talker in steady time while gains followed fresh decisions, or NaN."""
     followed = grid.steady & grid.fresh & decisions.steered[grid.newest]
     return _mean(tmr(decisions.gains[grid.newest[followed]], grid.cued[followed]))
+
+
+def steady_delivered(decisions: Decisions, grid: Grid, journals: Journals, begin: float) -> float:
+    """Return the mean change of the cued talker's level against the others, in the time of :func:`steady_tmr`, or NaN.
+
+    Parameters
+    ----------
+    decisions : Decisions
+    grid : Grid
+    journals : sequence of sequences of Line
+        Journal lines, one sequence per engine.
+    begin : float
+        LSL time that became 0.
+    """
+    followed = grid.steady & grid.fresh & decisions.steered[grid.newest]
+    found = []
+    for line in (line for lines in journals for line in lines if isinstance(line, PlacesLine)):
+        at = int(np.searchsorted(grid.times, line.at - begin, side="right")) - 1
+        if at >= 0 and line.at - begin - grid.times[at] <= GRID_S and followed[at]:
+            change = line.delivered_db[grid.cued[at]] if grid.cued[at] < len(line.delivered_db) else None
+            found += [] if change is None else [change]
+    return _mean(np.array(found))
 
 
 def tmr(gains: NDArray[np.float64], talker: NDArray[np.int64]) -> NDArray[np.float64]:

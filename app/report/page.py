@@ -90,6 +90,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float, oth
             _decibels(found.tmr_db),
             f"of the cued talker, from 10 s after each cue, while steered{', without trims' if _trims(found) else ''}",
         ),
+        *_delivered_box(found),
         ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
     cells = "".join(
@@ -326,6 +327,14 @@ def _trims(found: SessionFigures) -> str:
     if not any(words.startswith(TRIM) for _, words in found.events):
         return ""
     return "<p><strong>The operator's trims are not included</strong>; the events below list them.</p>"
+
+
+def _delivered_box(found: SessionFigures) -> list[tuple[str, str, str]]:
+    """Return what the remix of a mixture delivers of the gains, if there was one."""
+    if math.isnan(found.delivered_db):
+        return []
+    words = "of the cued talker at the ears, measured through the masks of the remix, in the time of the gains above"
+    return [("delivered ratio", _decibels(found.delivered_db), words)]
 
 
 def _tmr(found: SessionFigures) -> str:

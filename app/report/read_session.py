@@ -139,7 +139,9 @@ def session_figures(path: Path) -> SessionFigures:
     if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
         raise RunError(f"{path} is damaged: its times span more than {LONGEST_S / 86400:g} days")
     lines = read.lines()
-    measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
+    measured = measure(
+        decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop, begin=begin
+    )
     messages = read.events()
     config = _config(about).attention
     assert config is not None

@@ -97,6 +97,7 @@ class StudyRun:
             "chance_limit": found.get("chance_limit"),
             "steady": found.get("steady"),
             "tmr_db": None if found.get("mode") == "open" else found.get("tmr_db"),
+            "delivered_db": None if found.get("mode") == "open" else found.get("delivered_db"),
             **_switches(found.get("switches")),
             **{
                 f"{short}_{name}_ms": 1e3 * stages[stage][k] if stages.get(stage) else None
@@ -234,8 +235,8 @@ def participants(runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``windows`` and ``right`` are sums, the chance limit is that of the sum; ``tmr_db`` and ``calibration`` are
-        means over runs, ``switch_s`` is the median of all switches that were followed.
+        ``windows`` and ``right`` are sums, the chance limit is that of the sum; ``tmr_db``, ``delivered_db`` and
+        ``calibration`` are means over runs, ``switch_s`` is the median of all switches that were followed.
     """
     together: dict[tuple[Any, ...], list[StudyRun]] = {}
     for run in runs:
@@ -260,6 +261,7 @@ def participants(runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
                 "accuracy": right / windows if windows else None,
                 "chance_limit": _known(chance_limit(windows, n_talkers)) if windows else None,
                 "tmr_db": _mean([row["tmr_db"] for row in rows]),
+                "delivered_db": _mean([row["delivered_db"] for row in rows]),
                 **_switches(switches),
                 "calibration": _mean([row["calibration"] for row in rows]),
             }

@@ -20,6 +20,7 @@ _SCORES = (
     ("windows", "n", "count"),
     ("chance_limit", "chance limit", "percent"),
     ("tmr_db", "TMR / dB", "1"),
+    ("delivered_db", "delivered / dB", "1"),
     ("followed", "switches followed", "count"),
     ("switches", "of", "count"),
     ("switch_s", "median / s", "1"),
@@ -89,8 +90,8 @@ def _group(words: str, found: Sequence[Mapping[str, Any]]) -> str:
     ]
     shown = table(
         "Windows of all runs of a participant together, and the chance limit of that sum; TMR (gain of the cued talker "
-        "above the loudest other one) and calibration (cross-validated accuracy) are means over runs. Tool tips show "
-        "all digits of a number.",
+        "above the loudest other one), delivered (change of its level against the others at the ears; of mixtures) and "
+        "calibration (cross-validated accuracy) are means over runs. Tool tips show all digits of a number.",
         ["participant", "runs", *(title for _, title, _ in _SCORES)],
         rows,
     )

@@ -76,6 +76,7 @@ def figures_json(found: SessionFigures, facts: Facts, window: float) -> dict[str
         "right": found.n_right,
         "chance_limit": _known(found.chance_limit),
         "tmr_db": _known(found.tmr_db),
+        "delivered_db": _known(found.delivered_db),
         "by_window": _by_window(found.accuracy),
         "steady": _known(found.steady),
         "switches": [_known(one) for one in found.latencies],

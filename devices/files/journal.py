@@ -29,8 +29,8 @@ JOURNAL = "earmark-journal"
 #: Increase it with every change that alters the meaning of what is written for :func:`read_line`,
 #: :func:`read_about` or :func:`earmark.pipeline.control.parse`, or a default of a configuration that decisions depend
 #: on; all versions from 0 on stay readable. Since version 2, signals are tilted and evidence follows a law of the
-#: dwell by default.
-FORMAT = 2
+#: dwell by default; since version 3, there are lines about the places of a mixture.
+FORMAT = 3
 #: Maximum accepted values: samples of a stream, seconds, characters of a name, talkers.
 MAX_INDEX, MAX_SECONDS, MAX_NAMES, MAX_TALKERS = 2**52, 1e12, 1000, 8
 
@@ -249,6 +249,26 @@ class SoundLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacesLine:
+    """Where the talkers of a mixture are, and by how much they are changed.
+
+    Attributes
+    ----------
+    places : tuple of float or None
+        Azimuth of each talker, degrees to the right; None where nobody was found yet.
+    delivered_db : tuple of float or None
+        Change of each talker's level against the others, mean of the last seconds, dB; None without sound.
+    at : float
+        LSL time, in seconds.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    places: Annotated[tuple[_Number | None, ...], Field(max_length=MAX_TALKERS)]
+    delivered_db: Annotated[tuple[_Number | None, ...], Field(max_length=MAX_TALKERS)]
+    at: _Number
+
+
+@dataclass(frozen=True, slots=True)
 class EventLine:
     """A message about an event."""
 
@@ -276,6 +296,7 @@ Line = (
     | DecisionLine
     | HeardLine
     | SoundLine
+    | PlacesLine
     | EventLine
     | MaskedLine
 )
@@ -292,6 +313,7 @@ _KEYS: dict[str, type[Line]] = {
     "newest": DecisionLine,
     "heard": HeardLine,
     "sound": SoundLine,
+    "places": PlacesLine,
     "event": EventLine,
     "masked": MaskedLine,
 }

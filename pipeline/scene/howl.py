@@ -44,7 +44,7 @@ class HowlGuard:
         self._least = 10 ** (LEAST_DBFS / 10) * framing.window**2 / 8
         #: Number of howls found.
         self.n_found = 0
-        self.reset()
+        self._peak, self._steady, self._left, self._gain_db = -9, 0, 0, 0.0
 
     @property
     def gain_db(self) -> float:
@@ -85,5 +85,5 @@ class HowlGuard:
         return False
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forget what was heard; the count stays."""
         self._peak, self._steady, self._left, self._gain_db = -9, 0, 0, 0.0

@@ -2978,6 +2978,14 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>Pegel des genannten Sprechers über dem lautesten anderen, dB</translation>
     </message>
     <message>
+      <source>delivered</source>
+      <translation>erreicht</translation>
+    </message>
+    <message>
+      <source>Of mixtures: change of the level of the cued talker against the others at the ears, dB</source>
+      <translation>Bei Gemischen: Änderung des Pegels des Sprechers nach Hinweis gegenüber den anderen an den Ohren, dB</translation>
+    </message>
+    <message>
       <source>switch</source>
       <translation>Wechsel</translation>
     </message>

@@ -43,6 +43,12 @@ COLUMNS = (
     Column("windows", "n", tr("Number of decision windows"), "count"),
     Column("chance_limit", tr("limit"), tr("Share that guessing reaches one time in twenty (p = 0.05)"), "percent"),
     Column("tmr_db", tr("TMR"), tr("Gain of the cued talker above the loudest other one, dB"), "1"),
+    Column(
+        "delivered_db",
+        tr("delivered"),
+        tr("Of mixtures: change of the level of the cued talker against the others at the ears, dB"),
+        "1",
+    ),
     Column("switch_s", tr("switch"), tr("Median time to follow a switch, s"), "1"),
     Column("latency_p99_ms", "p99", tr("99th percentile of the latency from arrival to gains set, ms"), "1"),
     Column("bad_channels", tr("bad"), tr("Number of electrodes that were masked for part of the time"), "items"),

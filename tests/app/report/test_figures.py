@@ -33,7 +33,7 @@ from earmark.app.report.figures import (
     steady_tmr,
     tmr,
 )
-from earmark.devices.files.journal import DecisionLine, EventLine, HeardLine, SoundCounters, SoundLine
+from earmark.devices.files.journal import DecisionLine, EventLine, HeardLine, PlacesLine, SoundCounters, SoundLine
 from earmark.pipeline.stream import Decision
 
 NOBODY = -1
@@ -252,6 +252,19 @@ def test_open_loop_has_no_tmr():
         found = measure(run, cues((0, 0)), [], end=20.0, window_s=2.0, hop_s=0.5)
         assert (found.n_windows, found.n_right, found.steady, found.covered) == (9, 9, 1.0, 1.0)
         assert found.tmr_db == pytest.approx(wanted, nan_ok=True)
+
+
+def test_delivered_is_that_of_the_cued_talker_where_gains_followed():
+    # Steady and steered from 10 to 20 s with talker 0, from 30 to 35 s with talker 1; then an override.
+    run = [*each(0, 20), *each(20, 35, talker=1), *each(35.5, 45, talker=1, situation="override")]
+    at = {5: (1, -1), 12: (6.0, -6.0), 18: (8.0, -8.0), 25: (20, 20), 32: (-3.0, 4.0), 33: (None, None), 40: (9, 9)}
+    journal = [PlacesLine((0.0, 0.0), change, 1000.0 + time) for time, change in at.items()]
+    figures = {"end": 45.0, "window_s": 2.0, "hop_s": 0.5}
+    given = cues((0, 0), (20, 1))
+    assert measure(columns(run), given, [journal], begin=1000.0, **figures).delivered_db == pytest.approx(6.0)
+    assert measure(columns(run), given, [journal[:2], journal[2:]], begin=1000.0, **figures).delivered_db == 6.0
+    assert math.isnan(measure(columns(run), given, [JOURNAL], **figures).delivered_db), "no mixture"
+    assert math.isnan(measure(columns(run), given, [journal], **figures).delivered_db), "another time"
 
 
 # Switches

@@ -29,6 +29,7 @@ from earmark.devices.files.journal import (
     MaskedLine,
     NetworkBackend,
     OffsetLine,
+    PlacesLine,
     Scores,
     SkipLine,
     SoundCounters,
@@ -96,6 +97,7 @@ WRITTEN = [
     ({k: v for k, v in HEARD.items() if k not in ("trims_db", "mutes")}, HeardLine("start", 0, None, -1, *HEARD_SO)),
     ({**HEARD, "heard": "lost"}, HeardLine("lost", 0, None, -1, *HEARD_SO, (0.0, -6.0), (False, True))),
     ({"sound": SOUND}, SoundLine(SoundCounters("null", 0, 1, 2, 3, 4, 5, 6))),
+    ({"places": [-30.5, None], "delivered_db": [None, 2.0], "at": 1.5}, PlacesLine((-30.5, None), (None, 2.0), 1.5)),
     ({"event": "it hums"}, EventLine("it hums")),
     ({"masked": ["E1"], "by": "quality"}, MaskedLine(("E1",), "quality")),
 ]
@@ -119,6 +121,9 @@ BAD = [
     {"answer": [None, None]},
     {**HEARD, "positions": "x"},
     {"event": 5},
+    {"places": [1.0], "delivered_db": ["x"], "at": 1.0},
+    {"places": [0.0] * 9, "delivered_db": [], "at": 1.0},
+    {"places": [float("nan")], "delivered_db": [None], "at": 1.0},
     {"masked": "x"},
     {"sound": []},
     {"sound": {**SOUND, "xrun": 3}},
@@ -139,6 +144,7 @@ spans = st.tuples(st.integers(0, 2**52), st.integers(0, 2**52)).map(lambda pair:
 tuples = {kind: st.lists(kind, max_size=8).map(tuple) for kind in (anything, st.booleans(), st.integers(0, 2**40))}
 floats, flags, frames = tuples.values()
 counts = st.integers(0, 2**40)
+places = st.lists(st.none() | numbers, max_size=8).map(tuple)
 controls = st.one_of(
     *[st.sampled_from([Tick(), Late(), Demote(), Mute(True), Mute(False), Override(None), Override("equal")])],
     st.builds(Override, st.integers(0, 7)),
@@ -174,6 +180,7 @@ LINES = {
         flags,
     ),
     SoundLine: st.builds(SoundLine, st.builds(SoundCounters, words, *[counts] * 7)),
+    PlacesLine: st.builds(PlacesLine, places, places, numbers),
     EventLine: st.builds(EventLine, words),
     MaskedLine: st.builds(MaskedLine, st.lists(words, max_size=5).map(tuple), words),
 }
