@@ -2054,6 +2054,10 @@ Lizenz: {licence}. Zum Zitieren siehe CITATION.cff im Quelltext.</translation>
       <translation>keine</translation>
     </message>
     <message>
+      <source>{tmr}, delivered {delivered}</source>
+      <translation>{tmr}, erreicht {delivered}</translation>
+    </message>
+    <message>
       <source>, without trims</source>
       <translation>, ohne Trimmung</translation>
     </message>

@@ -338,6 +338,8 @@ class Review(Panel):
         share = result["right"] / result["windows"] if result["windows"] else None
         median = tr("median {median:.1f} s", median=statistics.median(followed)) if followed else tr("none")
         tmr = UNKNOWN if result["tmr_db"] is None else decibels(result["tmr_db"])
+        if result.get("delivered_db") is not None:
+            tmr = tr("{tmr}, delivered {delivered}", tmr=tmr, delivered=decibels(result["delivered_db"]))
         trims = tr(", without trims") if any(words.startswith(TRIM) for _, words in result["events"]) else ""
         facts = (
             (

@@ -13,6 +13,7 @@ from earmark.app.commands.train import train
 
 pytest.importorskip("PySide6")
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QLabel
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 
@@ -202,6 +203,13 @@ def scored(review, run, qtbot):
     review.show_figures(result)
     review._figures.show()
     return review.plots, result
+
+
+@pytest.mark.parametrize(("delivered", "words"), [(7.2, "TMR +12.0, delivered +7.2 dB"), (None, "TMR +12.0 dB")])
+def test_delivered_of_a_mixture_stands_beside_the_ratio_of_the_gains(scored, review, delivered, words):
+    _, result = scored
+    review.show_figures(result | {"tmr_db": 12.0, "delivered_db": delivered})
+    assert any(words in label.text() for label in review.findChildren(QLabel))
 
 
 def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, theme):
