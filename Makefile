@@ -1,7 +1,7 @@
 # Each target does all set-up itself; the second time that takes no time.
 
 # Extras of pyproject.toml that work on the code and its tests needs.
-EXTRAS := test,docs,bench,corpus,matlab,desktop,networks,onnx
+EXTRAS := test,docs,bench,scene,corpus,matlab,desktop,networks,onnx
 VENV := .venv
 # Always as modules: the scripts beside it name their interpreter by its absolute path.
 PYTHON_HERE := $(VENV)/bin/python

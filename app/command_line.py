@@ -20,6 +20,7 @@ from earmark.app.commands.dashboard import dashboard
 from earmark.app.commands.demo import demo
 from earmark.app.commands.describe import describe
 from earmark.app.commands.evaluate import evaluate
+from earmark.app.commands.evaluate_scene import evaluate_scene
 from earmark.app.commands.export import export
 from earmark.app.commands.import_run import import_run
 from earmark.app.commands.level import level
@@ -86,6 +87,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_run)
+app.command("evaluate-scene")(evaluate_scene)
 app.command()(corpus)
 app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")

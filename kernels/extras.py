@@ -15,8 +15,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "corpus": ("distributed",),
     "matlab": ("h5py", "matio"),
-    "scene": ("pyroomacoustics",),
     "bench": ("mne_lsl", "psutil"),
+    "scene": ("pyroomacoustics", "pystoi"),
+    "pesq": ("pesq",),
 }
 
 

@@ -17,7 +17,7 @@ def calibrate(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=OUT_HELP)] = None,
     headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
 ) -> None:
-    """Run the trials of protocol.toml and train a decoder on them.
+    """Run the trials of protocol.toml and train a decoder.
 
     Everything is checked first. The protocol lies beside the session file. Cues are shown here and sent over LSL. The
     decoder is saved in DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it.

@@ -17,7 +17,7 @@ def dashboard(
     ] = "",
     theme: Annotated[str, typer.Option(help="light or dark; by default, the last choice.")] = "",
 ) -> None:
-    """Open the window, to watch a running session or to start one.
+    """Open the window, to watch a session or to start one.
 
     You can close and reopen it at any time: sound, decisions and recording continue without it. Exit status: 0 closed,
     1 cannot be opened.

@@ -59,7 +59,7 @@ def evaluate(
     json_file: JsonFile = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
 ) -> None:
-    """Cross-validate a decoder: accuracy by window, switch times.
+    """Cross-validate a decoder: accuracy and switch times.
 
     Accuracy is reported with its chance limit and a null distribution; posteriors with their calibration, except for
     networks. All processing, including filters and penalties, is causal and fitted inside each fold. Windows do not

@@ -38,12 +38,12 @@ def level(
         typer.Option(help="Sample rate in Hz, for a device that does not accept 48000 Hz.", min=8000, max=192_000),
     ] = 48_000.0,
 ) -> None:
-    """Measure the level of a sound output with a sound level meter.
+    """Measure the level of a sound output.
 
-    Plays pink noise, asks for the reading of the meter at the listener's ear, and stores the level for this device.
-    Then max_spl in [sound] caps the level: whatever is played, this device is never louder than that, as long as its
-    volume is not turned up. Exit status: 0 stored, 1 playback failed, or the reading is missing or
-    implausible, 130 ended by Ctrl-C.
+    Plays pink noise, asks for the reading of a sound level meter at the listener's ear, and stores the level for this
+    device. Then max_spl in [sound] caps the level: whatever is played, this device is never louder than that, as long
+    as its volume is not turned up. Exit status: 0 stored, 1 playback failed, or the reading is missing or implausible,
+    130 ended by Ctrl-C.
     """
     from earmark.app.config.sound import SoundConfig, TalkerConfig
     from earmark.app.terminal.console import console, fail, failures

@@ -12,7 +12,7 @@ import typer
 def new(
     folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to create; the streams are named after it.")],
 ) -> None:
-    """Write the files of a new session: session.toml and protocol.toml.
+    """Write session.toml and protocol.toml of a new session.
 
     Both go into the folder NAME. Comments in them explain the settings.
 

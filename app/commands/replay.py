@@ -30,7 +30,7 @@ def replay(
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Replay a recording through its graph, and verify the result.
+    """Replay a recording through its graph, and verify it.
 
     The graph, its configuration and all of its input come from the file. With --verify, each digest and each recorded
     output sample is compared. Exit status: 0 done and, with --verify, identical (on another machine or with other

@@ -26,10 +26,11 @@ def serve(
     session: Annotated[Path, typer.Argument(help="Session file (TOML); 'earmark new' writes one.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=OUT_HELP)] = None,
 ) -> None:
-    """Run a session in the background, for 'control' and 'dashboard'.
+    """Run a session in the background.
 
-    It runs until Ctrl-C or the command 'shutdown'; then it writes the reports of its runs that have none yet. Sound
-    plays from the first check on. Exit status: 0 ended cleanly, 1 failed.
+    The commands 'control' and 'dashboard' reach it. It runs until Ctrl-C or the command 'shutdown'; then it writes
+    the reports of its runs that have none yet. Sound plays from the first check on. Exit status: 0 ended cleanly, 1
+    failed.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.terminal.inputs import must_be_toml

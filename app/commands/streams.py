@@ -189,7 +189,7 @@ def streams(
     seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="How long to count samples.")] = 2.0,
     json_file: JsonFile = None,
 ) -> None:
-    """List LSL streams on the network, with measured sample rates.
+    """List LSL streams on the network, with measured rates.
 
     Exit status: 0 listed, 1 the list cannot be written, 3 no stream was found, 130 ended by Ctrl-C.
     """

@@ -44,7 +44,7 @@ def train(
     device: Annotated[str, typer.Option(help="Networks: train on cpu or cuda.")] = "cpu",
     json_file: JsonFile = None,
 ) -> None:
-    """Train a decoder and save it with its cross-validated accuracy.
+    """Train a decoder, cross-validate it, and save it.
 
     Accuracy is measured by leaving out one run at a time, with everything fitted inside each fold; it needs three runs
     per listener, and with fewer it is reported as not measured. A single run is cut into pieces to choose settings. A

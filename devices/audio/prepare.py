@@ -11,6 +11,7 @@ from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.sound_file import LOUDNESS_S, matched, read_talker
 from earmark.devices.audio.space import impulse_responses, speech_gain
+from earmark.devices.files.kemar import in_front, read_kemar
 
 #: Fade at the end of a file that does not loop, s.
 END_S = 0.005
@@ -83,22 +84,11 @@ def kemar(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Gardner & Martin 1995, J. Acoust. Soc. Am. 97(6), doi:10.1121/1.412407.
     """
     try:
-        import slab
+        azimuths, _, responses = read_kemar(sfreq, in_front)
     except ImportError as error:
         raise AudioError(
             "audio: space is 'hrtf', whose impulse responses come with slab, which is not installed; "
             'pip install slab, or set space = "itd_ild" in [sound]'
         ) from error
-    hrtf = slab.HRTF.kemar()
-    to_left, elevation, _ = np.asarray(hrtf.sources.vertical_polar).T  # slab counts azimuth to the left
-    azimuths = (180 - to_left) % 360 - 180
-    azimuths = np.where(np.isclose(azimuths, -180), 180, azimuths)
-    wanted = np.flatnonzero(np.isclose(elevation, 0) & (np.abs(azimuths) <= 90))
-    wanted = wanted[np.argsort(azimuths[wanted])]
-    responses = np.stack([np.asarray(hrtf.data[index].data).T for index in wanted])
-    if hrtf.samplerate != sfreq:
-        flat = responses.reshape(-1, responses.shape[2]).T  # (tap, response)
-        flat = soxr.resample(flat, hrtf.samplerate, sfreq, quality="VHQ")
-        responses = flat.T.reshape(*responses.shape[:2], -1)
-    ahead = responses[np.abs(azimuths[wanted]).argmin()]
-    return azimuths[wanted], responses / speech_gain(ahead, sfreq)
+    ahead = responses[np.abs(azimuths).argmin()]
+    return azimuths, responses / speech_gain(ahead, sfreq)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import soxr
@@ -54,6 +55,27 @@ def room_responses(
     AudioError
         If pyroomacoustics is not installed, or the room cannot reverberate so.
     """
+    room = make_room(sfreq, rt60_s, size, centre, azimuths, distance)
+    room.add_microphone_array((np.asarray(positions) + centre).T)
+    room.compute_rir()
+    return [[np.asarray(room.rir[mic][k]) for mic in range(len(positions))] for k in range(len(azimuths))]
+
+
+def make_room(
+    sfreq: float,
+    rt60_s: float,
+    size: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    azimuths: Sequence[float],
+    distance: float,
+) -> Any:
+    """Return a shoebox room of pyroomacoustics with a source at each azimuth, as for :func:`room_responses`.
+
+    Raises
+    ------
+    AudioError
+        If pyroomacoustics is not installed, or the room cannot reverberate so.
+    """
     try:
         import pyroomacoustics
     except ImportError as error:
@@ -74,11 +96,9 @@ def room_responses(
         materials=pyroomacoustics.Material(absorption),
         max_order=min(order, MOST_REFLECTIONS),
     )
-    room.add_microphone_array((np.asarray(positions) + centre).T)
     for azimuth in np.deg2rad(azimuths):
         room.add_source(centre + distance * np.array([np.sin(azimuth), np.cos(azimuth), 0]))
-    room.compute_rir()
-    return [[np.asarray(room.rir[mic][k]) for mic in range(len(positions))] for k in range(len(azimuths))]
+    return room
 
 
 def way(talker: RoomTalker, n: int, sfreq: float) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def texts():
 
 #: A command of this program in a text or document, with its arguments and options.
 COMMAND = re.compile(r"(?<![\w/.@'\"-])(?:')?earmark ([a-z]+)((?: (?:-{1,2}[a-z][a-z-]*|[A-Za-z0-9_.{}/=\[\]-]+))*)")
-OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
+OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]+)")
 TABLE = re.compile(r"(?<![\w\])*?+|(])\[\[?([a-z]+(?:\.(?:[a-z]+|\{\}))?)\]\]?(?![*+?])")
 #: A key with its table: 'fallback' in [attention], sfreq in [sound].
 KEY_IN_TABLE = re.compile(r"'?\b([a-z_]+)'?(?: = [^ ]+)? in \[\[?([a-z.]+)\]\]?")

@@ -1,0 +1,1 @@
+"""Evaluation of scenes: mixtures, separators, and what is left of attention decoding."""
