@@ -214,6 +214,64 @@ def jack_speaker(path):
             stop(process)
 
 
+JACK_LOOP = """
+import sys, threading, time
+import jack, numpy as np
+period, n = int(sys.argv[2]), int(sys.argv[3])
+sent, heard, at = np.zeros(n, np.float32), np.zeros(n, np.float32), 0
+sent[period // 2 :: period] = 0.3
+client = jack.Client("loop")
+click, ear = client.outports.register("click"), client.inports.register("ear")
+connected, done = threading.Event(), threading.Event()
+
+@client.set_process_callback
+def process(n_frames):
+    global at
+    click.get_array()[:] = 0
+    if connected.is_set() and at + n_frames <= n:
+        click.get_array()[:] = sent[at : at + n_frames]
+        heard[at : at + n_frames] = ear.get_array()
+        at += n_frames
+    elif connected.is_set():
+        done.set()
+
+def connect():
+    mine = client.get_all_connections
+    try:
+        for port in client.get_ports("PortAudio:in_[01]"):
+            if port not in mine(click):
+                client.connect(click, port)
+        for port in client.get_ports("PortAudio:out_0"):
+            if port not in mine(ear):
+                client.connect(port, ear)
+    except jack.JackError:  # not active yet
+        return
+    if mine(click) and mine(ear):
+        time.sleep(0.5)  # fade-in of the sound
+        connected.set()
+
+with client:
+    print("ready", flush=True)
+    while not done.wait(0.02):
+        if not connected.is_set():
+            connect()
+np.stack([sent, heard]).tofile(sys.argv[1])
+"""
+
+
+@contextlib.contextmanager
+def jack_loop(path, period, n_frames):
+    """Play clicks into both inputs of PortAudio's stream and record its left output, frame by frame."""
+    command = [sys.executable, "-c", JACK_LOOP, str(path), str(period), str(n_frames)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    with process.stdout:
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield process
+        finally:
+            stop(process)
+
+
 class Capture:
     """A process that captures the output of the server."""
 

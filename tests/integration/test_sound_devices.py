@@ -11,10 +11,12 @@ from sound_scenes import heavy_load, left_behind, matched, noise_scene, rerender
 from too_busy import Queueing
 
 from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.places import acoustic_delay
 from earmark.devices.audio.rings import PcmReader
-from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
+from earmark.devices.audio.scene import AudioError, Microphones, Prepared, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, NullSink
 from earmark.devices.audio.space import impulse_responses
+from earmark.pipeline.scene.array import preset
 from earmark.pipeline.stream import Block
 
 GAINS = [(0.0, -12.0), (-12.0, 0.0), (-3.0, -40.0), (6.0, -6.0)]
@@ -189,6 +191,39 @@ def test_talker_at_the_sound_input_is_played(jack, tmp_path):
     assert unmatched == 0
     assert sum(n for _, _, n in stretches) > 0.97 * len(played)
     assert status.missing[0] < 48_000
+
+
+def delays(path, scene, prepared, jack):
+    """Frames after which each click into the input came out of the output; by a server that counts them itself."""
+    period, n = 24_000, 240_000
+    sink = DeviceSink("system", input_device="system")
+    with AudioEngine(prepared, sink) as engine, sound_servers.jack_loop(path, period, n) as loop:
+        wait_until(lambda: loop.poll() is not None)
+        assert engine.status().out_peak[0] > 0
+    sent, heard = np.fromfile(path, np.float32).reshape(2, -1)
+    clicks = np.flatnonzero(sent)
+    found = [int(np.abs(heard[at : at + period // 2]).argmax()) for at in clicks]
+    loud = [float(np.abs(heard[at : at + period // 2]).max()) for at in clicks]
+    return np.array([delay for delay, peak in zip(found, loud, strict=True) if peak > 0.05])
+
+
+def test_click_takes_the_stated_time_from_microphone_to_ear(jack, tmp_path):
+    """A loop through the server: what a mixture takes longer than a talker at the same input is its window."""
+    alone = Scene((Talker("a", "input:1", -90.0),), space="left_right")
+    places = tuple(Talker(f"t{k + 1}", f"place:{k + 1}") for k in range(2))
+    ears = preset("ears2")
+    mics = Microphones("input:1-2", tuple(map(tuple, ears.positions.tolist())), ears.ears, span=ears.span)
+    mixture = Scene(places, space="left_right", microphones=mics)
+    responses = impulse_responses("left_right", alone.sfreq)
+    separated, lookahead = acoustic_delay(mixture)
+    assert (separated, lookahead) == (384, 144)
+    plain = delays(tmp_path / "plain", alone, Prepared(alone, (None,), *responses), jack)
+    mixed = delays(tmp_path / "mixed", mixture, Prepared(mixture, (None, None), *responses, ears), jack)
+    assert len(plain) > 5
+    assert len(mixed) > 5
+    assert np.median(mixed) - np.median(plain) == separated
+    buffers = (np.median(plain) - lookahead) / sound_servers.BLOCK
+    assert buffers == round(buffers) <= 6, "the rest are the buffers of the server"
 
 
 def test_unsupported_settings_are_errors_with_the_fix(jack):
