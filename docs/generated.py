@@ -81,6 +81,16 @@ EXTENDING = (
         "how-to/laws-and-spaces.md",
         ("earmark.pipeline.attention.steering.Law", "earmark.pipeline.attention.evidence.Posterior"),
     ),
+    (
+        "A separator",
+        "how-to/mixture.md",
+        (
+            "earmark.pipeline.scene.separator.Separator",
+            "earmark.pipeline.scene.array.Array",
+            "earmark.pipeline.scene.transform.Framing",
+            "earmark.pipeline.scene.errors.SceneError",
+        ),
+    ),
 )
 NOTE = "*This page is generated from the code.*\n\n"
 

@@ -19,7 +19,7 @@ from earmark.kernels.errors import EarmarkError
 
 T = TypeVar("T")
 #: What ``earmark.testing`` has a checker for.
-CHECKED = ("node", "decoder", "source", "law", "space")
+CHECKED = ("node", "decoder", "source", "law", "space", "separator")
 
 
 class RegistryError(EarmarkError, ValueError):

@@ -101,7 +101,12 @@ def test_python_is_valid_and_its_imports_work(path):
 
 
 #: Pages that show parts of tests/lab/lab_parts.py.
-PAGES = ("tutorials/write-a-decoder.md", "tutorials/write-a-source.md", "how-to/laws-and-spaces.md")
+PAGES = (
+    "tutorials/write-a-decoder.md",
+    "tutorials/write-a-source.md",
+    "how-to/laws-and-spaces.md",
+    "how-to/mixture.md",
+)
 #: Names that pages import and that are public under the name of a package.
 PUBLIC = {"earmark.pipeline.stream.StreamSpec", "earmark.pipeline.node.State"}
 
@@ -154,7 +159,16 @@ def test_pages_show_a_whole_class_of_each_part():
         found = set(re.findall(r"lab_parts\.py\n(?::.*\n)*:pyobject: (\w+)", path.read_text(encoding="utf-8")))
         shown |= found
         assert not found or "](../../tests/lab/lab_parts.py)" in path.read_text(encoding="utf-8"), path.name
-    assert shown == {"FitSummary", "Difference", "TcpConfig", "TcpAmplifier", "GentleConfig", "Gentle", "mono"}
+    assert shown == {
+        "FitSummary",
+        "Difference",
+        "TcpConfig",
+        "TcpAmplifier",
+        "GentleConfig",
+        "Gentle",
+        "mono",
+        "Louder",
+    }
     assert all(hasattr(lab_parts, name) for name in shown)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from earmark.app.config.speech import check_source, source_at
 from earmark.app.config.toml_file import ConfigError
-from earmark.devices.audio.scene import LIVE, ROOM, Microphones, Room, RoomTalker
+from earmark.devices.audio.scene import EMBEDDED, LIVE, ONNX, ROOM, Microphones, Room, RoomTalker
 from earmark.pipeline.registry import RegistryError
 from earmark.pipeline.scene.array import PRESETS, Array
 from earmark.pipeline.scene.array import preset as preset_of
@@ -95,7 +95,11 @@ class ArrayConfig(_Strict):
     window_s: float = Field(
         default=0.008, ge=0.002, le=0.064, description="window of the transform, s: sound is as much later"
     )
-    separator: str = Field(default="beams", description="separator: beams, or one of another package")
+    separator: str = Field(
+        default=EMBEDDED,
+        min_length=1,
+        description="separator: beams, one of another package, or onnx:FILE, relative to this file",
+    )
 
     @property
     def is_live(self) -> bool:
@@ -134,7 +138,9 @@ class ArrayConfig(_Strict):
         AudioError, SceneError
             If they are impossible.
         """
-        array = self.array
+        array, separator = self.array, self.separator
+        if separator.startswith(ONNX):
+            separator = f"{ONNX}{folder / separator.removeprefix(ONNX)}"
         source = self.microphones if self.is_live or self.microphones == ROOM else str(folder / self.microphones)
         return Microphones(
             source,
@@ -144,7 +150,7 @@ class ArrayConfig(_Strict):
             array.span,
             str(folder / self.responses) if self.responses else "",
             self.window_s,
-            self.separator,
+            separator,
             starts,
             self.loop,
             None if room is None or self.microphones != ROOM else room.room(folder),
@@ -174,7 +180,7 @@ def check_array(array: ArrayConfig | None, room: RoomConfig | None, where: str, 
     if (array.microphones == ROOM) != (room is not None):
         fix = "add [room]" if room is None else f'set it to "{ROOM}", or remove [room]'
         raise ConfigError(f"{place}: microphones is {array.microphones!r}: {fix}")
-    if live:
+    if live and not array.separator.startswith(ONNX):
         try:
             SEPARATORS.part(array.separator)
         except RegistryError as error:

@@ -16,7 +16,7 @@ from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
-from earmark.devices.audio.scene import GAIN_DB, SPACES
+from earmark.devices.audio.scene import GAIN_DB, ONNX, SPACES
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
@@ -252,7 +252,10 @@ class Config:
             named.append((LAWS, self.attention.settings.law.name))
         if self.sound is not None:
             array = self.sound.array
-            named.append((SPACES, self.sound.space) if array is None else (SEPARATORS, array.separator))
+            if array is None:
+                named.append((SPACES, self.sound.space))
+            elif not array.separator.startswith(ONNX):
+                named.append((SEPARATORS, array.separator))
         found = [registry.part(name) for registry, name in dict.fromkeys(named)]
         return [part for part in found if part.package]
 

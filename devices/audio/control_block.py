@@ -137,6 +137,10 @@ class Status(NamedTuple):
         Of a mixture: delay from the microphones to the ears, before the buffer of the device, s; 0 without microphones.
     howls : int
         Number of times that the output was turned down because it howled in live microphones.
+    masks_late, masks_wrong : int
+        Of a separator that is not embedded: number of answers that were late, and of those that were wrong.
+    separator : bytes
+        Why that separator is not in use now, UTF-8; empty while it is.
     """
 
     heartbeat: int
@@ -174,6 +178,9 @@ class Status(NamedTuple):
     delivered_db: NDArray[np.float64]
     acoustic_s: float
     howls: int
+    masks_late: int
+    masks_wrong: int
+    separator: bytes
 
     @property
     def clock(self) -> ClockMap:
@@ -209,6 +216,7 @@ LAYOUTS: dict[type, np.dtype[Any]] = {
         + [(key, "i8", MAX_TALKERS) for key in ("positions", "dry", "missing")]
         + [("latency_s", "f8"), ("cost_s", "f8"), ("fifo", "?"), ("sink", "S128")]
         + [("azimuths", "f8", MAX_TALKERS), ("delivered_db", "f8", MAX_TALKERS), ("acoustic_s", "f8"), ("howls", "i8")]
+        + [("masks_late", "i8"), ("masks_wrong", "i8"), ("separator", "S200")]
     ),
 }
 

@@ -17,11 +17,14 @@ import pylsl
 from earmark.devices.audio.child import Job
 from earmark.devices.audio.control_block import Gains, Operator, Seqlock, Status, padded
 from earmark.devices.audio.feeds import LslFeed
+from earmark.devices.audio.mask_process import MaskServer
 from earmark.devices.audio.playback import Names, Resume
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.process import STOP_S, AudioProcess
 from earmark.devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
 from earmark.devices.audio.scene import Applied, AudioError, Prepared, Scene
+from earmark.devices.audio.separation import is_foreign, model_of
+from earmark.devices.audio.separator_news import SeparatorNews
 from earmark.devices.audio.shared import SharedPrepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
 from earmark.devices.processes.kept_alive import KeptAlive, Limits
@@ -91,8 +94,13 @@ class AudioEngine:
         self._over = threading.Event()
         self._feeds: list[LslFeed] = []
         self._listeners: list[Callable[[Entry, float], None]] = []
+        model = None if self.scene.microphones is None else model_of(self.scene)
+        #: The process of a separator in an ONNX file.
+        self.separator: MaskServer | None = None
+        self._news = SeparatorNews(self.scene)
         with contextlib.ExitStack() as made:
             self._prepared = made.enter_context(contextlib.closing(SharedPrepared(prepared)))
+            self._at = self._prepared.at
             self._gains = made.enter_context(contextlib.closing(Seqlock(Gains)))
             self._operator_lock = made.enter_context(contextlib.closing(Seqlock(Operator)))
             self._status = made.enter_context(contextlib.closing(Seqlock(Status)))
@@ -121,6 +129,8 @@ class AudioEngine:
             self.clean = prepared.clean
             if self.clean:
                 clean = made.enter_context(contextlib.closing(PcmRing(len(self.clean), frames))).name
+            if model is not None:
+                self.separator = made.enter_context(contextlib.closing(MaskServer(self.scene, model[0], self._say)))
             #: Names of the shared memory, for other processes.
             self.names = Names(
                 self._gains.name,
@@ -131,6 +141,7 @@ class AudioEngine:
                 tuple(rings),
                 several,
                 clean,
+                "" if self.separator is None else self.separator.name,
             )
             self._made = made.pop_all()
         patience = max(LIMITS.silent_s, 4 * self.scene.block / self.scene.sfreq)
@@ -168,6 +179,8 @@ class AudioEngine:
         try:
             for feed in self._feeds:
                 feed.start()
+            if self.separator is not None:
+                self.separator.start()
             self._spawn(self._sink, START_S)
         except BaseException:
             self.stop()
@@ -207,6 +220,7 @@ class AudioEngine:
         with self._change:
             self._end()
             self._take_entries()
+            self._at, self._news = self._prepared.at, SeparatorNews(self.scene)
             try:
                 self._spawn(sink, START_S, self._resume())
             except EarmarkError:
@@ -218,7 +232,7 @@ class AudioEngine:
         self, sink: Sink, patience_s: float, resume: Resume | None = None, others: bool = False, nowhere: bool = False
     ) -> None:
         self._tell(stop=False)
-        job = Job(self._prepared.at, self.names, sink, self._offset, resume, others, nowhere)
+        job = Job(self._at, self.names, sink, self._offset, resume, others, nowhere)
         process = AudioProcess(job)
         self._kept.started(process)
         try:
@@ -330,6 +344,10 @@ class AudioEngine:
             with self._change:
                 self._take_entries()
                 self._tell_howls()
+                for text in self._news.of(self._status.read(), time.monotonic()):
+                    self._say(text)
+                if self.separator is not None:
+                    self.separator.look()
                 if kept.child is None:  # it failed, and is retried after a rest
                     if kept.due:
                         self._start_again(self.failure, time.monotonic())
@@ -340,9 +358,21 @@ class AudioEngine:
                         self._over.set()
                         self._say("sound has ended")
                         return
+                    if kept.child.exit_code not in (0, 1):
+                        reason += self._without_foreign()
                     self._replace(reason)
                 elif kept.hangs:
-                    self._replace(f"no sound was asked for in {kept.silence_s:.1f} s")
+                    silence_s = kept.silence_s
+                    self._replace(f"no sound was asked for in {silence_s:.1f} s{self._without_foreign()}")
+
+    def _without_foreign(self) -> str:
+        """Use the embedded separator from now on, if that of another package may have hung or died; say so."""
+        if not is_foreign(self._at.scene):
+            return ""
+        name = self._news.name
+        self._at = dataclasses.replace(self._at, scene=self._at.scene.embedded())
+        self._news = SeparatorNews(self._at.scene)
+        return f"; {name} may be why: the embedded one takes its place until another output is chosen"
 
     def _tell_howls(self) -> None:
         howls = int(self._status.read().howls)

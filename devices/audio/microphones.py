@@ -10,10 +10,10 @@ import soxr
 from numpy.typing import NDArray
 
 from earmark.devices.audio.inputs import input_span
-from earmark.devices.audio.places import framing_of
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.room import hear_room
 from earmark.devices.audio.scene import AudioError, Microphones, Scene
+from earmark.devices.audio.separation import separation_delay
 from earmark.devices.audio.sound_file import read_microphones
 from earmark.devices.files.regular_file import open_regular
 from earmark.pipeline.scene.array import Array, Responses
@@ -36,7 +36,7 @@ def hear(scene: Scene) -> tuple[Array, NDArray[np.float32] | None]:
     assert mics is not None
     responses = read_responses(Path(mics.responses)) if mics.responses else None
     array = Array(np.array(mics.positions), mics.reference, mics.ears, mics.span, responses)
-    framing = framing_of(scene)
+    delay = separation_delay(scene)  # which refuses a separator that cannot be used
     if mics.source.startswith("input:"):
         first, last = input_span(mics.source)
         if last - first + 1 != array.n_mics:
@@ -47,7 +47,7 @@ def hear(scene: Scene) -> tuple[Array, NDArray[np.float32] | None]:
     if mics.is_live:
         return array, None
     if mics.room is not None:
-        return array, hear_room(mics.room, array, scene.sfreq, scene.loudness_lufs, framing.delay)
+        return array, hear_room(mics.room, array, scene.sfreq, scene.loudness_lufs, delay)
     return array, _file(mics, array, scene.sfreq)
 
 

@@ -8,25 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.limiter import smoothing_taps
+from earmark.devices.audio.mask_link import MaskLink, RemoteMasks
 from earmark.devices.audio.scene import AudioError, Prepared, Scene
+from earmark.devices.audio.separation import framing_of, make_separator, separation_delay
 from earmark.devices.audio.sources import PcmSource, Source
-from earmark.pipeline.registry import RegistryError
+from earmark.pipeline.scene.guarded import Guarded
 from earmark.pipeline.scene.howl import HowlGuard
 from earmark.pipeline.scene.remix import Remix
-from earmark.pipeline.scene.separator import SEPARATORS
 from earmark.pipeline.scene.tracker import Tracker
-from earmark.pipeline.scene.transform import Framing
-
-
-def framing_of(scene: Scene) -> Framing:
-    """Return window and hop of a scene with microphones."""
-    assert scene.microphones is not None
-    return Framing(scene.sfreq, scene.microphones.window_s)
 
 
 def acoustic_delay(scene: Scene) -> tuple[int, int]:
     """Return by how many frames a scene with microphones delays them: separation, and look-ahead of the limiter."""
-    return framing_of(scene).delay, len(smoothing_taps(scene)) - 1
+    return separation_delay(scene), len(smoothing_taps(scene)) - 1
 
 
 class Places:
@@ -40,6 +34,8 @@ class Places:
         Live microphones, all together.
     position : int
         First frame of microphones that are not live.
+    link : MaskLink, optional
+        To a separator in a process of its own.
 
     Raises
     ------
@@ -47,7 +43,9 @@ class Places:
         If live microphones have no source, or the separator cannot be made.
     """
 
-    def __init__(self, prepared: Prepared, live: Source | None = None, position: int = 0) -> None:
+    def __init__(
+        self, prepared: Prepared, live: Source | None = None, position: int = 0, link: MaskLink | None = None
+    ) -> None:
         scene, array, mics = prepared.scene, prepared.array, prepared.scene.microphones
         assert array is not None
         assert mics is not None
@@ -61,10 +59,9 @@ class Places:
         framing, n = framing_of(scene), len(scene.talkers)
         self._n_mics = array.n_mics
         self._tracker = Tracker(array, framing, n)
-        try:
-            separator = SEPARATORS.get(mics.separator)(array, framing, n)
-        except RegistryError as error:
-            raise AudioError(f"array: {error}") from error
+        separator = make_separator(scene, array, link)
+        #: The separator, if it is not an embedded one.
+        self.watched = separator if isinstance(separator, Guarded | RemoteMasks) else None
         #: Turns the output down while it howls; only live microphones can hear it.
         self._guard = HowlGuard(framing) if mics.is_live else None
         self._remix = Remix(framing, separator, self._tracker, array.ears, array.reference, self._guard)

@@ -23,6 +23,7 @@ from earmark.devices.audio.control_block import (
 )
 from earmark.devices.audio.dac_clock import DacClock
 from earmark.devices.audio.inputs import Microphone
+from earmark.devices.audio.mask_link import MaskLink
 from earmark.devices.audio.render import Renderer
 from earmark.devices.audio.rings import AppliedLog, PcmRing
 from earmark.devices.audio.scene import Applied, Control, Prepared
@@ -55,6 +56,8 @@ class Names:
         ``LiveRing`` of microphones from LSL; empty without.
     clean : str
         ``PcmReader(name, hop)``: the clean talkers of a room; empty without.
+    masks : str
+        ``MaskLink`` to a separator in a process of its own; empty without.
     """
 
     gains: str
@@ -65,6 +68,7 @@ class Names:
     live: tuple[str, ...]
     mics: str = ""
     clean: str = ""
+    masks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ class Playback:
         self._live = live
         self._resume = resume
         positions = None if resume is None else resume.positions
-        self._renderer = Renderer(prepared, live, 0 if resume is None else resume.frame, positions)
+        link = MaskLink(names.masks) if names.masks else None
+        self._renderer = Renderer(prepared, live, 0 if resume is None else resume.frame, positions, link)
         if resume is not None and self._renderer.places is not None:
             self._renderer.places.look(resume.azimuths)
         self._gains, self._operator = Seqlock(Gains, names.gains), Seqlock(Operator, names.operator)
@@ -270,6 +275,9 @@ class Playback:
             say["azimuths"][: self._n] = renderer.places.azimuths
             say["delivered_db"][: self._n] = renderer.places.delivered_db
             say["howls"][...] = renderer.places.n_howls
+            if (watched := renderer.places.watched) is not None:
+                say["masks_late"][...], say["masks_wrong"][...] = watched.n_late, watched.n_wrong
+                say["separator"][...] = watched.fault.encode()[:200]
         for index, source in self._live.items():
             say["dry"][index], say["missing"][index] = source.n_dry, source.n_missing
         cost = time.perf_counter() - began

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.limiter import Limiter
+from earmark.devices.audio.mask_link import MaskLink
 from earmark.devices.audio.places import Places
 from earmark.devices.audio.ramp import GainRamps, Switch
 from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
+from earmark.devices.audio.separation import is_embedded
 from earmark.devices.audio.sources import PcmSource, Source
 from earmark.devices.audio.space import Space
 
@@ -128,6 +130,8 @@ class Renderer:
         First output frame.
     positions : sequence of int, or None
         Frame of its file at which each talker begins; None for the scene's ``start_s``.
+    link : MaskLink, optional
+        To the scene's separator, if that is in a process of its own.
     """
 
     def __init__(
@@ -136,6 +140,7 @@ class Renderer:
         live: Mapping[int, Source] | None = None,
         frame: int = 0,
         positions: tuple[int, ...] | None = None,
+        link: MaskLink | None = None,
     ) -> None:
         scene = prepared.scene
         if positions is None:
@@ -144,7 +149,7 @@ class Renderer:
         self._places: Places | None = None
         self._sources: list[Source]
         if scene.microphones is not None:
-            self._places = Places(prepared, None if live is None else live.get(0), positions[0])
+            self._places = Places(prepared, None if live is None else live.get(0), positions[0], link)
             self._sources = [self._places.source] * len(scene.talkers)
         else:
             self._sources = [
@@ -216,8 +221,9 @@ class Renderer:
         noise = np.random.default_rng(0).standard_normal(4 * scene.block).astype(np.float32)
         n, mics = len(scene.talkers), None
         if self._prepared.array is not None:
+            scene = scene if is_embedded(scene) else scene.embedded()
             mics = np.tile(noise, (self._prepared.array.n_mics + len(self._prepared.clean), 1))
-        twin = Renderer(replace(self._prepared, pcm=(noise,) * n, mics=mics))
+        twin = Renderer(replace(self._prepared, scene=scene, pcm=(noise,) * n, mics=mics))
         for k in range(8):
             twin.render(scene.block, Control((-6.0 * k,) * n, azimuths=(10.0 * k,) * n, seek_id=k, seek_s=(0.0,) * n))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -35,6 +35,8 @@ LIVE = ("input:", "lsl:")
 #: Prefix of the sources of talkers who are told apart in a mixture; what microphones are in a simulated room; and the
 #: number of talkers of a mixture.
 PLACE, ROOM, N_PLACES = "place:", "room", (2, 4)
+#: Prefix of separators that are ONNX files; and the embedded separator.
+ONNX, EMBEDDED = "onnx:", "beams"
 #: Range of a talker's gain, dB, to which the gains of a steering law are clipped.
 GAIN_DB = (-40.0, 12.0)
 #: Maximum level of any output sample in dBFS, whatever the configuration; it can only be lowered.
@@ -194,7 +196,7 @@ class Microphones:
     window_s : float
         Window of the transform, s: the output is as much later.
     separator : str
-        One of :data:`earmark.pipeline.scene.separator.SEPARATORS`.
+        One of :data:`earmark.pipeline.scene.separator.SEPARATORS`, or ``onnx:`` and the path of an ONNX file.
     starts : tuple of float or None
         Azimuth at which each place is looked for at first; None for anywhere.
     loop : bool
@@ -210,7 +212,7 @@ class Microphones:
     span: tuple[float, float] = (-180.0, 180.0)
     responses: str = ""
     window_s: float = 0.008
-    separator: str = "beams"
+    separator: str = EMBEDDED
     starts: tuple[float | None, ...] = ()
     loop: bool = False
     room: Room | None = None
@@ -308,6 +310,11 @@ class Scene:
         names = [talker.name for talker in self.talkers]
         if len(set(names)) < len(names):
             raise AudioError(f"audio: two talkers have the same name among {', '.join(names)}")
+
+    def embedded(self) -> Scene:
+        """Return the scene with the embedded separator."""
+        assert self.microphones is not None
+        return replace(self, microphones=replace(self.microphones, separator=EMBEDDED))
 
     def _check_places(self) -> None:
         places = [talker for talker in self.talkers if talker.is_place]

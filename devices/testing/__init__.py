@@ -1,4 +1,4 @@
-"""Check any node, decoder, source, gain law or sound space against everything that Earmark relies on.
+"""Check any node, decoder, source, gain law, sound space or separator against everything that Earmark relies on.
 
 ``check_node(MyNode)`` returns if all checks pass, and raises :class:`CheckFailed` at the first one that fails: call it
 from a test of your package. It needs nothing but Earmark.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from earmark.pipeline.scene.delivered import Delivered
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.howl import HowlGuard
-from earmark.pipeline.scene.separator import Separator
+from earmark.pipeline.scene.separator import Separator, hops_late
 from earmark.pipeline.scene.transform import Analysis, Framing, Hops, Synthesis
 
 
@@ -65,7 +65,7 @@ class Remix:
     ----------
     framing : Framing
     separator : Separator
-        It fits the framing; if it looks ahead, it is refused.
+        It fits the framing. If its masks are late, microphones are delayed by as much.
     directions : Directions
         Places of the talkers, as many as the separator has.
     ears : tuple of int
@@ -78,7 +78,8 @@ class Remix:
     Raises
     ------
     SceneError
-        If separator and framing do not fit, or an ear or the reference has no microphone.
+        If separator and framing do not fit, its delay is no multiple of the hop, or an ear or the reference has no
+        microphone.
     """
 
     def __init__(
@@ -93,7 +94,6 @@ class Remix:
         for what, found, wanted in (
             ("rate", separator.sfreq, framing.sfreq),
             ("hop", separator.hop, framing.hop),
-            ("delay", separator.delay, 0),
         ):
             if found != wanted:
                 raise SceneError(f"remix: the separator has a {what} of {found}, but must have {wanted}")
@@ -108,6 +108,10 @@ class Remix:
         self._hops = Hops(framing.hop)
         self._analysis = Analysis(framing, separator.n_mics)
         self._synthesis = Synthesis(framing, 2)
+        # Spectra, and hops of the ears, that masks are still to come for.
+        n, self._at = hops_late(separator) + 1, 0
+        self._waiting = np.zeros((n, separator.n_mics, framing.n_bins), np.complex64)
+        self._leaving = np.zeros((n, 2, framing.hop), np.float32)
         self._new = np.zeros((separator.n_mics, framing.hop), np.float32)
         self._ready = np.zeros((2, framing.hop), np.float32)
         self._change = np.zeros((2, framing.n_bins), np.complex64)
@@ -126,7 +130,7 @@ class Remix:
     @property
     def delay(self) -> int:
         """Samples from a microphone to the output."""
-        return self._framing.delay
+        return self._framing.delay + self._separator.delay
 
     def process(
         self, mics: NDArray[np.float32], gains: NDArray[np.float64], parts: NDArray[np.float32] | None = None
@@ -173,8 +177,11 @@ class Remix:
             self._new[bad] = 0
         spectra = self._analysis.push(self._new)
         masks = self._separator.process(spectra, self._directions.process(spectra))
+        self._waiting[self._at], self._leaving[self._at] = spectra, self._analysis.past[self._ears, : self._framing.hop]
+        self._at = (self._at + 1) % len(self._waiting)
+        spectra = self._waiting[self._at]
         self._divide(spectra[self._reference], masks)
-        np.copyto(self._ready, self._analysis.past[self._ears, : self._framing.hop])
+        np.copyto(self._ready, self._leaving[self._at])
         gains = np.where(np.isfinite(gains), gains, 1.0)
         if (gains == 1).all():
             self.factor[:] = 0
@@ -217,6 +224,7 @@ class Remix:
         if self._guard is not None:
             self._guard.reset()
         self._sounding = False
+        self._waiting[:], self._leaving[:] = 0, 0
         self._ready[:], self._parts[:], self.factor[:] = 0, 0, 0
 
 

@@ -19,6 +19,8 @@ from earmark.pipeline.scene.transform import Framing
 PLACES = (2, 4)
 #: Directions of a table, one for each degree.
 ROUND = 360
+#: Greatest delay of a separator, s.
+MOST_DELAY_S = 0.1
 #: Power that every beam has: in silence all masks are equal, and nothing decays to numbers that are slow.
 LEAST = np.float32(1e-30)
 #: Greatest power that counts, so that sums stay finite.
@@ -36,7 +38,7 @@ class Separator(Protocol):
     #: Sampling rate in Hz, and samples from one window to the next.
     sfreq: float
     hop: int
-    #: Samples by which masks are later than the spectra that they belong to.
+    #: Samples by which masks are later than the spectra that they belong to: whole hops, 0.1 s at most.
     delay: int
     #: Number of microphones, of frequencies and of talkers.
     n_mics: int
@@ -76,6 +78,23 @@ class Separator(Protocol):
 SEPARATORS: Registry[Callable[[Array, Framing, int], Separator]] = Registry(
     "separator", "earmark.separators", {"beams": "earmark.pipeline.scene.separator:BeamMasks"}
 )
+
+
+def hops_late(separator: Separator) -> int:
+    """Return by how many hops the masks of a separator are later than the spectra that they belong to.
+
+    Raises
+    ------
+    SceneError
+        If its delay is negative, no multiple of the hop, or longer than 0.1 s.
+    """
+    late, rest = divmod(separator.delay, separator.hop)
+    if late < 0 or rest or separator.delay > MOST_DELAY_S * separator.sfreq:
+        raise SceneError(
+            f"separator: its delay is {separator.delay} samples, but must be 0 or whole hops of {separator.hop}, "
+            f"{1e3 * MOST_DELAY_S:g} ms at most"
+        )
+    return int(late)
 
 
 class BeamMasks:

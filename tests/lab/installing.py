@@ -16,6 +16,7 @@ OFFERS = {
     "earmark.decoders": {"difference": "lab_parts:Difference"},
     "earmark.sources": {"tcp": "lab_parts:TcpAmplifier"},
     "earmark.spaces": {"mono": "lab_parts:mono"},
+    "earmark.separators": {"louder": "lab_parts:Louder"},
     "earmark.laws": {"gentle": "lab_parts:Gentle"},
 }
 

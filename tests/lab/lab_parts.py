@@ -25,6 +25,9 @@ from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.decoders.saved import Saved, make
 from earmark.pipeline.node import State
 from earmark.pipeline.run import Run
+from earmark.pipeline.scene.array import Array
+from earmark.pipeline.scene.errors import SceneError
+from earmark.pipeline.scene.transform import Framing
 from earmark.pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
 
 
@@ -268,3 +271,38 @@ class Gentle:
 def mono(sfreq: float) -> tuple[np.ndarray, np.ndarray]:
     """Place all talkers in the centre."""
     return np.array([0.0]), np.ones((1, 2, 1))
+
+
+class Louder:
+    """Give each frequency to the place whose microphone hears more of it: for microphones near the talkers' mouths."""
+
+    delay = 0
+
+    def __init__(self, array: Array, framing: Framing, n_places: int) -> None:
+        if n_places > array.n_mics:
+            raise SceneError(f"louder: {n_places} places need as many microphones, but there are {array.n_mics}")
+        self.sfreq, self.hop, self.n_bins = framing.sfreq, framing.hop, framing.n_bins
+        self.n_mics, self.n_places = array.n_mics, n_places
+        self._keep = np.exp(-framing.hop / framing.sfreq / 0.02)
+        self._power = np.zeros((n_places, framing.n_bins))
+        self.memory = self._power.nbytes
+
+    def process(self, spectra: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        used = np.isfinite(directions)
+        if used.sum() < 2:
+            return np.full(self._power.shape, 1 / self.n_places, np.float32)
+        with np.errstate(all="ignore"):
+            power = np.abs(spectra[: self.n_places]).astype(float) ** 2
+        power = np.minimum(np.nan_to_num(power, posinf=1e30), 1e30)
+        self._power = self._keep * self._power + (1 - self._keep) * power
+        shares = (self._power + 1e-30) * used[:, None]
+        return (shares / shares.sum(axis=0)).astype(np.float32)
+
+    def reset(self) -> None:
+        self._power[:] = 0
+
+    def state(self) -> State:
+        return {"power": self._power.copy()}
+
+    def restore(self, state: State) -> None:
+        self._power[:] = state["power"]

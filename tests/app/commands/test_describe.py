@@ -85,6 +85,22 @@ def test_microphones_and_their_delay_are_shown(tmp_path):
     assert "array: preset = glasses6" in output
 
 
+def test_a_separator_in_an_onnx_file_has_its_delay_shown_or_is_refused(tmp_path):
+    from mask_models import leaky, save
+
+    text = COMPLETE.replace("speech:joe", "place:1").replace("speech:ada", "place:2")
+    text += '[array]\npreset = "glasses6"\nmicrophones = "input:1-6"\nseparator = "onnx:m.onnx"\n'
+    save(tmp_path / "m.onnx", *leaky(), delay=192)
+    status, output = described(tmp_path, text)
+    assert status == 0, output
+    assert "8.0 ms of separation" not in output
+    assert "20.0 ms of separation + 3.0 ms of the limiter = 23.0 ms" in output
+    save(tmp_path / "m.onnx", *leaky(), sfreq=8000)
+    status, output = described(tmp_path, text)
+    assert status != 0
+    assert "has a sfreq of 8000, but the session has 48000" in " ".join(output.split())
+
+
 @pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize(
     ("law", "shown"),

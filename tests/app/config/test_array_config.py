@@ -54,6 +54,13 @@ def test_array_becomes_microphones_of_the_scene(tmp_path):
     assert (found.window_s, found.separator, found.room) == (0.008, "beams", None)
 
 
+def test_an_onnx_file_is_relative_to_the_configuration(tmp_path):
+    sound = parsed(SOUND + ARRAY + 'separator = "onnx:models/m.onnx"\n')
+    assert sound.scene(tmp_path).microphones.separator == f"onnx:{tmp_path / 'models/m.onnx'}"
+    config = parse_config(GRAPH + SOUND + ARRAY + 'separator = "onnx:m.onnx"\n', "session.toml")
+    assert config.parts() == []
+
+
 def test_positions_and_files_are_as_written(tmp_path):
     array = """
     [array]

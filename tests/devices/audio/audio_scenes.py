@@ -35,7 +35,9 @@ def prepared(*pcm, talkers=None, **scene):
     return Prepared(scene, tuple(None if x is None else np.asarray(x, np.float32) for x in pcm), *hrir)
 
 
-def mixture_scene(mics=None, array=GLASSES, source="mics.wav", n=2, room=None, starts=(-40.0, 30.0), **fields):
+def mixture_scene(
+    mics=None, array=GLASSES, source="mics.wav", n=2, room=None, starts=(-40.0, 30.0), separator="beams", **fields
+):
     """Build a scene of microphones that hear a mixture, with what they hear."""
     positions = tuple(map(tuple, array.positions.tolist()))
     loop = fields.pop("loop", True)
@@ -45,6 +47,7 @@ def mixture_scene(mics=None, array=GLASSES, source="mics.wav", n=2, room=None, s
         array.ears,
         array.reference,
         array.span,
+        separator=separator,
         starts=starts,
         room=room,
         loop=loop,

@@ -189,7 +189,39 @@ def test_an_ear_without_a_microphone_is_refused(ears):
         opened(ears=ears)
 
 
-@pytest.mark.parametrize(("what", "value"), [("sfreq", 16000), ("hop", 96), ("delay", 192)])
+@pytest.mark.parametrize("delay", [-192, 100, 193, 192 * 26])
+def test_a_delay_that_is_not_some_hops_is_refused(delay):
+    separator = Given(halves)
+    separator.delay = delay
+    with pytest.raises(SceneError, match=f"its delay is {delay} samples, but must be 0 or whole hops of 192, 100 ms"):
+        Remix(FRAMING, separator, Known(np.zeros(2)), (0, 1))
+
+
+def test_masks_that_come_later_are_those_of_the_spectra_that_they_belong_to():
+    x, gains = noise(8000), wild(1).repeat(8000, axis=1)
+    late = Given(lambda at, spectra: shares(at - 2, asked[at - 3]) if at > 2 else halves(at, spectra))
+    late.delay, asked = 384, []
+    now = Remix(FRAMING, Given(lambda *args: asked.append(args[1].copy()) or shares(*args)), Known(np.zeros(2)))
+    parts, late_parts = np.zeros((2, 8000), np.float32), np.zeros((2, 8000), np.float32)
+    y, remix = now.process(x, gains, parts), Remix(FRAMING, late, Known(np.zeros(2)))
+    z = remix.process(x, gains, late_parts)
+    assert remix.delay == now.delay + 384
+    assert z[:, 384:].tobytes() == y[:, :-384].tobytes()
+    assert late_parts[:, 384:].tobytes() == parts[:, :-384].tobytes()
+    assert not z[:, :384].any()
+
+
+def test_neutral_gains_are_exact_however_late_masks_are():
+    late, x = Given(shares), noise(6000)
+    late.delay = 384
+    remix, gains = Remix(FRAMING, late, Known(np.zeros(2)), (1, 2)), np.ones((2, 6000))
+    gains[0, :1000] = 2.0
+    y = remix.process(x, gains)
+    first, total = 1000 + 384 + 2 * FRAMING.hop, DELAY + 384
+    assert y[:, first:].tobytes() == x[[1, 2], first - total : -total].tobytes()
+
+
+@pytest.mark.parametrize(("what", "value"), [("sfreq", 16000), ("hop", 96)])
 def test_a_separator_that_does_not_fit_is_refused(what, value):
     separator = Given(halves)
     setattr(separator, what, value)
