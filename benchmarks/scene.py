@@ -19,7 +19,8 @@ believes to be in the open. Reported, as mean and bootstrap 95 % interval over p
 - *own*, *other*: correlation of the envelope (1 to 9 Hz) of the masked talker with that of this talker and the other,
   each with its early reflections; and of the mixture;
 - *near*: share of time in which both directions are within 15 degrees; *swaps* per minute: how often the places
-  exchanged talkers.
+  exchanged talkers; *exchanges* counts them while talkers are at least 30 degrees apart only, so that a place that is
+  late while talkers pass each other does not count.
 
 A place belongs to the talker that it is nearest to most of the time. Seconds of processor time per second of sound are
 measured at 48 kHz.

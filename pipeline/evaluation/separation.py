@@ -23,6 +23,8 @@ Spectra = NDArray[np.complex64]
 ASKED_DB = (3.0, -9.0)
 #: Directions are found if they are as near as this to the talkers, degrees.
 NEAR_DEG = 15.0
+#: From so many degrees on, talkers count as apart.
+APART_DEG = 30.0
 #: Envelopes are compared between these frequencies, Hz.
 BAND_HZ = (1.0, 9.0)
 #: Draws of the bootstrap.
@@ -227,15 +229,18 @@ def tracking(found: Samples, truth: Samples, hop_s: float) -> dict[str, float]:
     -------
     dict
         ``near``: share of the time in which both are within 15 degrees. ``swaps``: how often per minute they exchanged
-        talkers, where it is clear who is who.
+        talkers, where it is clear who is who. ``exchanges``: the same while talkers are at least 30 degrees apart, so
+        that a place that is late while talkers pass each other does not count.
     """
     away = np.abs(np.stack([turn(found, truth), turn(found, truth[:, ::-1])]))  # (order, hop, talker)
     near = np.all(away <= NEAR_DEG, axis=2)
     sure = near[0] != near[1]  # which order it is
-    order = near[1][sure]
+    apart = np.abs(turn(truth[:, 0], truth[:, 1])) >= APART_DEG
+    minutes = len(found) * hop_s / 60
     return {
         "near": float(near[0].mean()),
-        "swaps": float(np.count_nonzero(np.diff(order)) / (len(found) * hop_s / 60)),
+        "swaps": float(np.count_nonzero(np.diff(near[1][sure])) / minutes),
+        "exchanges": float(np.count_nonzero(np.diff(near[1][sure & apart])) / minutes),
     }
 
 

@@ -196,16 +196,16 @@ def test_a_jump_moves_all_microphones_together():
 def test_an_operator_may_say_where_a_talker_is():
     renderer = Renderer(scene(np.zeros((6, 100), np.float32)))
     renderer.render(1000, Control((0.0, 0.0), azimuths=(-40.0, 30.0)))
-    np.testing.assert_array_equal(renderer.places.azimuths, [-40, 30])
+    np.testing.assert_allclose(renderer.places.azimuths, [-40, 30], atol=1)
     renderer.render(1000, Control((0.0, 0.0), azimuths=(-40.0, 100.0)))
-    np.testing.assert_array_equal(renderer.places.azimuths, [-40, 100])
+    np.testing.assert_allclose(renderer.places.azimuths, [-40, 100], atol=1)
 
 
 def test_a_replacement_looks_where_the_talkers_were():
     renderer = Renderer(scene(np.zeros((6, 100), np.float32)))
     renderer.places.look((np.nan, 70.0))
     renderer.render(1000, NEUTRAL)
-    np.testing.assert_array_equal(renderer.places.azimuths, [-40, 70])
+    np.testing.assert_allclose(renderer.places.azimuths, [-40, 70], atol=1)
 
 
 @pytest.mark.parametrize("fault", ["positions wrong by 5 mm", "a swapped pair"])

@@ -111,7 +111,21 @@ def test_swaps_are_counted_where_the_order_is_clear():
     figures = tracking(found, truth, 0.004)
     assert figures["swaps"] == pytest.approx(2 / (15000 * 0.004 / 60))
     assert figures["near"] == pytest.approx(1 - 3100 / 15000)
-    assert tracking(np.full_like(truth, np.nan), truth, 0.004) == {"near": 0, "swaps": 0}
+    assert figures["exchanges"] == figures["swaps"]
+    assert tracking(np.full_like(truth, np.nan), truth, 0.004) == {"near": 0, "swaps": 0, "exchanges": 0}
+
+
+def test_who_is_late_at_a_crossing_is_no_exchange():
+    walker = np.linspace(-60, 60, 1000)
+    truth = np.stack([walker, 0 * walker], axis=1)
+    late = np.stack([walker - 14, 0 * walker], axis=1)
+    late[480:680] = [0, 0]
+    late[620:680] = [-12, 12]
+    figures = tracking(late, truth, 0.004)
+    assert figures["swaps"] > 0
+    assert figures["exchanges"] == 0
+    late[900:] = truth[900:, ::-1]
+    assert tracking(late, truth, 0.004)["exchanges"] > 0
 
 
 def test_places_belong_to_the_nearest_talker():

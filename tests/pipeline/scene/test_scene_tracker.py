@@ -23,6 +23,12 @@ def tracked(array, x, n_places=2, tracker=None):
     return np.array([tracker.process(one) for one in spectra_of(x)])
 
 
+def start(tracker, azimuths):
+    """Put talkers at azimuths; NaN leaves a place as it is."""
+    for place in np.flatnonzero(~np.isnan(azimuths)):
+        tracker.start(int(place), float(azimuths[place]))
+
+
 def heard(array, azimuths, seconds=3.0, seed=1):
     talkers, noise = mixture(array, azimuths, seconds, seed=seed)
     return talkers.sum(axis=0) + noise
@@ -106,6 +112,104 @@ def test_a_place_waits_for_a_talker_who_pauses():
     late = azimuths[round(1.9 * RATE) :]
     assert np.abs(late[:, place] + 40).max() < 12
     assert np.abs(late[:, 1 - place] - 30).max() < 12
+
+
+def crossing(seconds=6.0, speed=30.0, seeds=(11, 12), silent=None):
+    """One who walks past another in the middle of the time; azimuths of each hop, shape (n_hops, 2)."""
+    n = round(seconds * 16000)
+    way = speed * (np.arange(n) / 16000 - seconds / 2)
+    walker, other = (speech(seconds, seed) for seed in seeds)
+    if silent:
+        walker[round(silent[0] * 16000) : round(silent[1] * 16000)] = 0
+    noise = 0.01 * np.random.default_rng(0).standard_normal((6, n))
+    return moving(GLASSES, walker, way) + arrive(GLASSES, other, 0.0) + noise, np.stack([way[::64], 0 * way[::64]], 1)
+
+
+@pytest.mark.parametrize("silent", [None, (2.7, 3.3)])
+@pytest.mark.parametrize("seeds", [(11, 12), (13, 14), (15, 16)])
+def test_who_walks_past_another_keeps_their_place(seeds, silent):
+    x, truth = crossing(seeds=seeds, silent=silent)
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, truth[0])
+    azimuths = tracked(GLASSES, x, tracker=tracker)
+    away = np.abs(azimuths - truth[: len(azimuths)])
+    apart = np.abs(truth[: len(azimuths), 0]) > 30
+    assert away[apart].max() < 25
+    assert away[-1].max() < 12
+
+
+@pytest.mark.parametrize("seeds", [(21, 22), (23, 24)])
+def test_who_turns_back_before_another_keeps_their_place(seeds):
+    """The same until they meet: what is believed then must come from what is heard, not from a rule."""
+    n = 6 * 16000
+    way = -np.abs(30 * (np.arange(n) / 16000 - 3)) - 12
+    x = moving(GLASSES, speech(6, seeds[0]), way) + arrive(GLASSES, speech(6, seeds[1]), 12.0)
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, np.array([way[0], 12.0]))
+    assert np.abs(tracked(GLASSES, x, tracker=tracker)[-1] - [way[-1], 12]).max() < 12
+
+
+def test_a_place_survives_a_pause_of_ten_seconds():
+    one, other = (arrive(GLASSES, speech(14, seed), at) for seed, at in ((31, -40.0), (32, 30.0)))
+    one[:, 32000:192000] = 0
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, np.array([-40.0, 30.0]))
+    azimuths = tracked(GLASSES, one + other + 0.003 * np.random.default_rng(0).standard_normal(one.shape), 2, tracker)
+    assert np.abs(azimuths[:, 0] + 40).max() < 20
+    assert np.abs(azimuths[:, 1] - 30).max() < 20
+    assert np.abs(azimuths[-1] - [-40, 30]).max() < 6
+
+
+@pytest.mark.parametrize("order", [(-40.0, 30.0), (30.0, -40.0)])
+def test_places_start_where_somebody_says(order):
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, np.array(order))
+    azimuths = tracked(GLASSES, heard(GLASSES, (-40.0, 30.0)), tracker=tracker)
+    assert np.abs(azimuths - order).max() < 20  # from the first hop on, and never the other way
+    assert np.abs(azimuths[-1] - order).max() < 6
+
+
+def test_places_that_are_left_open_are_found():
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, np.array([np.nan, -40.0]))
+    assert np.abs(tracked(GLASSES, heard(GLASSES, (-40.0, 30.0)), tracker=tracker)[-1] - [30, -40]).max() < 6
+
+
+def test_a_place_can_be_pinned_forgotten_and_exchanged():
+    tracker = Tracker(GLASSES, FRAMING)
+    start(tracker, np.array([-40.0, 30.0]))
+    x = heard(GLASSES, (-40.0, 30.0))
+    tracker.pin(0, -60.0)
+    assert (tracked(GLASSES, x, tracker=tracker)[:, 0] == -60).all()
+    start(tracker, np.array([-40.0, np.nan]))
+    assert np.abs(tracked(GLASSES, x, tracker=tracker)[-1] - [-40, 30]).max() < 6
+    tracker.exchange(0, 1)
+    assert np.abs(tracker.azimuths - [30, -40]).max() < 6
+    assert np.abs(tracked(GLASSES, x, tracker=tracker)[-1] - [30, -40]).max() < 6
+    tracker.pin(1)
+    at = tracker.azimuths[1]
+    assert (tracked(GLASSES, x, tracker=tracker)[:, 1] == at).all()
+    tracker.forget(0)
+    assert np.isnan(tracker.azimuths[0])
+    assert np.abs(tracked(GLASSES, x, tracker=tracker)[-1] - [30, at]).max() < 6
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda tracker: tracker.pin(0), "cannot be at nan"),
+        (lambda tracker: tracker.pin(2, 0.0), "no place 2"),
+        (lambda tracker: tracker.forget(-1), "no place -1"),
+        (lambda tracker: tracker.exchange(0, 5), "no place 5"),
+    ],
+)
+def test_what_an_operator_cannot_ask_is_refused(ask, words):
+    tracker = Tracker(preset("aids4"), FRAMING)
+    before = tracker.state()
+    with pytest.raises(SceneError, match=words):
+        ask(tracker)
+    for name, value in tracker.state().items():
+        np.testing.assert_array_equal(before[name], value, name)
 
 
 def test_a_talker_who_jumps_is_found_again_by_the_same_place():
