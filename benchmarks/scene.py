@@ -22,8 +22,9 @@ believes to be in the open. Reported, as mean and bootstrap 95 % interval over p
   exchanged talkers; *exchanges* counts them while talkers are at least 30 degrees apart only, so that a place that is
   late while talkers pass each other does not count.
 
-A place belongs to the talker that it is nearest to most of the time. Seconds of processor time per second of sound are
-measured at 48 kHz.
+A place belongs to the talker that it is nearest to most of the time. With ``--separator beams --separator network``,
+the masks of the network of :mod:`benchmarks.train_mask` are measured beside those of the beams, with the same
+directions. Seconds of processor time per second of sound are measured at 48 kHz.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from earmark.app.engine.environment import environment
+from earmark.devices.audio.scene import SEPARATORS
 from earmark.devices.simulate import room_scenes
 from earmark.devices.simulate.room_scenes import NOISE_DB, SFREQ, SPEED, Head, kemar_head, mixture, ways
 from earmark.pipeline.evaluation.separation import (
@@ -69,7 +71,6 @@ from earmark.pipeline.evaluation.separation import (
 from earmark.pipeline.nodes.envelope import EnvelopeConfig
 from earmark.pipeline.scene.array import Array, preset
 from earmark.pipeline.scene.remix import Directions, Known, Remix
-from earmark.pipeline.scene.separator import BeamMasks
 from earmark.pipeline.scene.tracker import Tracker
 from earmark.pipeline.scene.transform import Framing
 
@@ -81,6 +82,7 @@ WRONG_DEG = 3.0
 #: Pairs before this one were used to choose the settings of separator and tracker.
 FIRST_PAIR = 4
 FRAMING = Framing(SFREQ)
+BEAMS = "beams"
 
 
 def utterances(data: Path, number: int) -> list[Samples]:
@@ -132,13 +134,25 @@ def directions_of(
     return found, owners(found, truth)
 
 
-def measured(scene: Mixture, tracked: bool, number: int) -> dict[str, float]:
-    """Return all figures of one mixture."""
-    array, reference = scene.array, scene.array.reference
+def measured(scene: Mixture, tracked: bool, number: int, kinds: list[str]) -> dict[str, dict[str, float]]:
+    """Return all figures of one mixture, by the name of the separator."""
     heard = spectra(scene.mics, FRAMING)
     truth = scene.azimuths[:, :: FRAMING.hop].T[: len(heard)]
-    azimuths, owner = directions_of(scene, truth, heard, tracked, number)
-    masks, _ = separate(BeamMasks(array, FRAMING), Given(azimuths), heard)
+    where = directions_of(scene, truth, heard, tracked, number)
+    return {kind: separated(scene, truth, heard, *where, kind) for kind in kinds}
+
+
+def separated(
+    scene: Mixture,
+    truth: Samples,
+    heard: NDArray[np.complex64],
+    azimuths: Samples,
+    owner: NDArray[np.intp],
+    kind: str,
+) -> dict[str, float]:
+    """Return all figures of one mixture by a separator, with directions of :func:`directions_of`."""
+    array, reference = scene.array, scene.array.reference
+    masks, _ = separate(SEPARATORS.get(kind)(array, FRAMING, 2), Given(azimuths), heard)
     oracle = oracle_masks(scene.talkers[:, reference], FRAMING)
     at_ears = [talker[list(array.ears)] for talker in scene.talkers]
     ear_spectra = [spectra(one, FRAMING) for one in at_ears]
@@ -174,11 +188,11 @@ def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
     return out
 
 
-def cost(name: str, tracked: bool) -> float:
+def cost(name: str, tracked: bool, kind: str) -> float:
     """Return seconds of processor time per second of sound at 48 kHz, median of one-second parts."""
     array, framing = array_of(name)[0], Framing(48000)
     directions: Directions = Tracker(array, framing) if tracked else Known(np.array([-30.0, 40.0]))
-    remix = Remix(framing, BeamMasks(array, framing), directions, array.ears)
+    remix = Remix(framing, SEPARATORS.get(kind)(array, framing, 2), directions, array.ears)
     x = np.random.default_rng(0).standard_normal((array.n_mics, 256)).astype(np.float32)
     gains = np.repeat(10 ** (np.array(ASKED_DB)[:, None] / 20), 256, axis=1)
     taken = []
@@ -190,12 +204,17 @@ def cost(name: str, tracked: bool) -> float:
     return float(np.median(taken[1:]))
 
 
-def conditions(names: list[str], rooms: list[float]) -> Iterator[tuple[str, float, bool]]:
-    """Arrays and rooms, standing and walking; walking with the first array only."""
+def label_of(kind: str) -> str:
+    """Return what the label of figures says about a separator other than the beams."""
+    return "" if kind == BEAMS else f", {kind}"
+
+
+def conditions(names: list[str], rooms: list[float], walking: bool) -> Iterator[tuple[str, float, bool]]:
+    """Arrays and rooms, standing and, if asked for, walking; walking with the first array only."""
     for name in names:
         for rt60 in [0.0] if name in (KEMAR, OPEN) else rooms:
             yield name, rt60, False
-            if name == names[0]:
+            if walking and name == names[0]:
                 yield name, rt60, True
 
 
@@ -205,24 +224,29 @@ def main(
     pairs: Annotated[int, typer.Option(help="Number of pairs of talkers.")] = 6,
     array: Annotated[list[str] | None, typer.Option(help="Arrays; all if not given.")] = None,
     room: Annotated[list[float] | None, typer.Option(help="Reverberation times in s; 0 and 0.3 if not given.")] = None,
+    separator: Annotated[list[str] | None, typer.Option(help="Separators; beams if not given.")] = None,
+    walks: Annotated[bool, typer.Option(help="Whether one walks, too, with the first array.")] = True,
 ) -> None:
     """Run all measurements and write the figures."""
     console = Console(width=200)
-    arrays = array or list(ARRAYS)
+    arrays, kinds = array or list(ARRAYS), separator or [BEAMS]
     about = {
         "pairs": pairs, "seconds": SECONDS, "asked_db": list(ASKED_DB), "noise_db": NOISE_DB,
         "window_s": FRAMING.window_s, "walking_deg_s": SPEED, "environment": environment(),
     }  # fmt: skip
     found: dict[str, Any] = {"about": about, "cost": {}, "figures": {}}
     for name in arrays:
-        found["cost"][name] = {way: cost(name, way == "tracked") for way in ("known", "tracked")}
+        found["cost"][name] = {
+            way + label_of(kind): cost(name, way == "tracked", kind) for kind in kinds for way in ("known", "tracked")
+        }
         console.print(f"{name}: {found['cost'][name]} s of processor time per second", markup=False, highlight=False)
-    for name, rt60, walking in conditions(arrays, room or list(ROOMS)):
-        rows: dict[str, list[dict[str, float]]] = {"known": [], "tracked": []}
+    for name, rt60, walking in conditions(arrays, room or list(ROOMS), walks):
+        rows: dict[str, list[dict[str, float]]] = defaultdict(list)
         for number in range(FIRST_PAIR, FIRST_PAIR + pairs):
             scene = scene_of(data, name, rt60, number, walking)
-            for how, them in rows.items():
-                them.append(measured(scene, how == "tracked", number))
+            for how in ("known", "tracked"):
+                for kind, figures in measured(scene, how == "tracked", number, kinds).items():
+                    rows[how + label_of(kind)].append(figures)
         for how, them in rows.items():
             label = f"{name}, {rt60:g} s, {'walking' if walking else 'standing'}, {how}"
             found["figures"][label] = summary(them)

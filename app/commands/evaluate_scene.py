@@ -97,12 +97,12 @@ def _settings(
     """Check everything that takes no time to check."""
     from earmark.app.config.sound import SPEECH
     from earmark.app.scenes.plan import Settings
+    from earmark.devices.audio.scene import SEPARATORS
     from earmark.devices.files.talker_speech import find_voices, pair_up
     from earmark.devices.simulate.listener import PRESETS
     from earmark.devices.simulate.room_scenes import ARRAYS, check_rt60
     from earmark.kernels.extras import require
     from earmark.pipeline.decoders.presets import DEFAULT_DECODER
-    from earmark.pipeline.scene.separator import SEPARATORS
 
     require("scene", "simulated rooms and predicted intelligibility need more packages")
     scalp = tuple(name for name, config in PRESETS.items() if config.ch_type == "eeg")

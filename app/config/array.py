@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from earmark.app.config.speech import check_source, source_at
 from earmark.app.config.toml_file import ConfigError
-from earmark.devices.audio.scene import EMBEDDED, LIVE, ONNX, ROOM, Microphones, Room, RoomTalker
+from earmark.devices.audio.scene import EMBEDDED, LIVE, ONNX, ROOM, SEPARATORS, Microphones, Room, RoomTalker
 from earmark.pipeline.registry import RegistryError
 from earmark.pipeline.scene.array import PRESETS, Array
 from earmark.pipeline.scene.array import preset as preset_of
-from earmark.pipeline.scene.separator import SEPARATORS
 
 
 class _Strict(BaseModel):

@@ -16,7 +16,7 @@ from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
-from earmark.devices.audio.scene import GAIN_DB, ONNX, SPACES
+from earmark.devices.audio.scene import GAIN_DB, ONNX, SEPARATORS, SPACES
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
@@ -29,7 +29,6 @@ from earmark.pipeline.attention.steering import LAWS, check_gains
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.node import NODES
 from earmark.pipeline.registry import Part, Registry, RegistryError
-from earmark.pipeline.scene.separator import SEPARATORS
 from earmark.pipeline.stream import StreamSpec, WiringError
 
 if typing.TYPE_CHECKING:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from earmark.app.scenes.plan import CLEAN_ROW, KNOWN, MIXTURE, ORACLE, SKIPPED_S, TRACKED, WRONG_DEG, RowKey, SceneTask
 from earmark.app.scenes.quality import Quality
+from earmark.devices.audio.scene import SEPARATORS
 from earmark.devices.files.talker_speech import read_segment
 from earmark.devices.simulate.room_scenes import SFREQ, array_of, mixture, ways
 from earmark.pipeline.evaluation.separation import (
@@ -35,7 +36,6 @@ from earmark.pipeline.evaluation.separation import (
 from earmark.pipeline.evaluation.splits import Fold
 from earmark.pipeline.nodes.envelope import EnvelopeConfig
 from earmark.pipeline.scene.remix import Directions
-from earmark.pipeline.scene.separator import SEPARATORS
 from earmark.pipeline.scene.tracker import Tracker
 from earmark.pipeline.scene.transform import Framing
 

@@ -14,6 +14,8 @@ from earmark.pipeline.registry import Registry
 
 if TYPE_CHECKING:
     from earmark.pipeline.scene.array import Array
+    from earmark.pipeline.scene.separator import Separator
+    from earmark.pipeline.scene.transform import Framing
 
 #: What a space is: of a rate, Hz, it gives azimuths, shape (n_azimuths,), degrees to the right, ascending, and impulse
 #: responses, shape (n_azimuths, 2, n_taps), of the left and the right ear. Straight ahead, the gain should be about 1.
@@ -28,6 +30,16 @@ SPACES: Registry[Directions] = Registry(
         "hrtf": "earmark.devices.audio.prepare:kemar",
         "itd_ild": "earmark.devices.audio.space:itd_ild",
         "left_right": "earmark.devices.audio.space:left_right",
+    },
+)
+#: Separators by ``separator`` in ``[array]``: each makes one of an array, a framing and a number of places. Packages
+#: add to them by entry points of the group ``earmark.separators``.
+SEPARATORS: Registry[Callable[[Array, Framing, int], Separator]] = Registry(
+    "separator",
+    "earmark.separators",
+    {
+        "beams": "earmark.pipeline.scene.separator:BeamMasks",
+        "network": "earmark.devices.audio.mask_network:network_masks",
     },
 )
 #: Prefixes of sources that are not files: a channel of the sound input, an LSL stream.
@@ -196,7 +208,7 @@ class Microphones:
     window_s : float
         Window of the transform, s: the output is as much later.
     separator : str
-        One of :data:`earmark.pipeline.scene.separator.SEPARATORS`, or ``onnx:`` and the path of an ONNX file.
+        One of :data:`SEPARATORS`, or ``onnx:`` and the path of an ONNX file.
     starts : tuple of float or None
         Azimuth at which each place is looked for at first; None for anywhere.
     loop : bool

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from earmark.devices.audio.mask_link import SLOTS, MaskLink, RemoteMasks
 from earmark.devices.audio.mask_model import Model, read_model
-from earmark.devices.audio.scene import ONNX, AudioError, Microphones, Scene
+from earmark.devices.audio.scene import ONNX, SEPARATORS, AudioError, Microphones, Scene
 from earmark.pipeline.registry import RegistryError
 from earmark.pipeline.scene.array import Array
 from earmark.pipeline.scene.guarded import Guarded
-from earmark.pipeline.scene.separator import SEPARATORS, BeamMasks, Separator
+from earmark.pipeline.scene.separator import BeamMasks, Separator
 from earmark.pipeline.scene.transform import Framing
 
 

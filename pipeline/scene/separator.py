@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.pipeline.node import State
-from earmark.pipeline.registry import Registry
 from earmark.pipeline.scene.array import Array, Steering
 from earmark.pipeline.scene.errors import SceneError
 from earmark.pipeline.scene.transform import Framing
@@ -71,13 +69,6 @@ class Separator(Protocol):
 
     def restore(self, state: State) -> None:
         """Restore what :meth:`state` returned."""
-
-
-#: Separators by name: each makes one of an array, a framing and a number of places. Packages add to them by entry
-#: points of the group ``earmark.separators``.
-SEPARATORS: Registry[Callable[[Array, Framing, int], Separator]] = Registry(
-    "separator", "earmark.separators", {"beams": "earmark.pipeline.scene.separator:BeamMasks"}
-)
 
 
 def hops_late(separator: Separator) -> int:
@@ -162,6 +153,8 @@ class BeamMasks:
         self.n_mics, self.n_places = array.n_mics, n_places
         self._floor, self._slack = floor, slack
         self._keep = math.exp(-framing.hop / framing.sfreq / smooth_s) if smooth_s else 0.0
+        #: Share of the newest hop in the mean of the power.
+        self.share = 1 - self._keep
         noise = array.diffuse(framing.frequencies) + loading * np.eye(array.n_mics)
         steering, noise_inverse = Steering(array, framing.frequencies), np.linalg.inv(noise)
         shape = (ROUND, array.n_mics, framing.n_bins)
@@ -186,6 +179,11 @@ class BeamMasks:
         """Weights of the beams, conjugated, shape (n_places, n_mics, n_bins); zero for unused places."""
         return self._weights
 
+    @property
+    def power(self) -> NDArray[np.float32]:
+        """Power of the beams in the newest hop times ``share``, shape (n_places, n_bins); finite."""
+        return self._power
+
     def process(self, spectra: NDArray[np.complex64], directions: NDArray[np.float64], /) -> NDArray[np.float32]:
         """Return the masks for the newest spectra, see :class:`Separator`."""
         self._steer(directions)
@@ -199,7 +197,7 @@ class BeamMasks:
             np.multiply(self._beams.real, self._beams.real, out=self._power)
             np.multiply(self._beams.imag, self._beams.imag, out=self._squares)
             self._power += self._squares
-            self._power *= 1 - self._keep
+            self._power *= self.share
             self._power[~np.isfinite(self._power)] = 0
             np.minimum(self._power, MOST, out=self._power)
         self._mean *= self._keep

@@ -39,6 +39,8 @@ OTHERS = {
     "--sentence-silence": "--sentence-silence",
     "--length-scale": "--length-scale",
     "--bids": "benchmarks.study",
+    "--separator": "benchmarks.scene",
+    "--no-walks": "benchmarks.scene",
 }
 
 

@@ -17,7 +17,8 @@ def test_talkers_who_are_nowhere_together_are_told_apart():
     apart = np.stack([np.fft.irfft(spectrum[0] * low), np.fft.irfft(spectrum[1] * ~low)])
     talkers = np.repeat(apart[:, None], 2, axis=1)
     azimuths = np.repeat([[-40.0], [40.0]], x.shape[1], axis=1)
-    found = measured(Mixture(preset("ears2"), SFREQ, talkers, apart, 0 * talkers[0], azimuths), False, 0)
+    scene = Mixture(preset("ears2"), SFREQ, talkers, apart, 0 * talkers[0], azimuths)
+    found = measured(scene, False, 0, ["beams"])["beams"]
     assert found["oracle"] == pytest.approx(12, abs=0.5)
     assert (found["near"], found["swaps"]) == (1, 0)
     known, owner = directions_of(None, azimuths[:, :5].T, None, False, 0)

@@ -53,7 +53,7 @@ def two_pairs(folder, tmp_path_factory):
     """A small evaluation: what the command wrote and showed."""
     out = tmp_path_factory.mktemp("found")
     done = invoke(
-        "--speech", folder, "--arrays", "ears2", "--rt60", "0.2", "--pairs", 2, "--seconds", 6,
+        "--speech", folder, "--arrays", "ears2", "--rt60", "0.2", "--pairs", 2, "--seconds", 6, "--separators", "beams",
         "--json", out / "scene.json", "-o", out / "scene.html",
     )  # fmt: skip
     return json.loads((out / "scene.json").read_text()), (out / "scene.html").read_text(), done.output

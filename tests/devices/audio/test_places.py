@@ -8,10 +8,9 @@ from mixtures import arrive, speech
 
 from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.render import LOUDEST, Renderer
-from earmark.devices.audio.scene import AudioError, Control, Room, RoomTalker, Scene, Talker
+from earmark.devices.audio.scene import SEPARATORS, AudioError, Control, Room, RoomTalker, Scene, Talker
 from earmark.devices.audio.sources import LiveSource
 from earmark.pipeline.scene.array import Array, preset
-from earmark.pipeline.scene.separator import SEPARATORS
 
 WINDOW, LOOKAHEAD = 384, 144
 LATE, FADED_IN = WINDOW + LOOKAHEAD, 9600 + WINDOW + LOOKAHEAD

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lab_parts import Louder
 
-from earmark.pipeline.scene.separator import SEPARATORS, BeamMasks
+from earmark.devices.audio.scene import SEPARATORS
+from earmark.pipeline.scene.separator import BeamMasks
 from earmark.testing import CheckFailed, check_separator
 
 COUNT = itertools.count()
