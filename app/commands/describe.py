@@ -78,6 +78,11 @@ def describe(
             f"the limiter = {1e3 * sum(delay):.1f} ms, and the buffers of the sound device",
             markup=False,
         )
+    sound_bytes = 0.0
+    if settings.sound is not None and settings.sound.recorded:
+        sound_bytes = settings.sound.recorded_bytes_per_s
+        channels, size = ", ".join(settings.sound.recorded), 3600 * sound_bytes / 1e9
+        console.print(f"recordings keep the sound of {channels}: {size:.1f} GB an hour", markup=False)
     engine = settings.engine
     budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
     console.print(
@@ -85,6 +90,7 @@ def describe(
         f"as a gap; streams are searched for up to {engine.resolve_s:g} s"
     )
     more = {"deadline_s": budget} | ({"acoustic_delay_s": sum(delay)} if delay else {})
+    more |= {"sound_bytes_per_s": sound_bytes} if sound_bytes else {}
     write_json(json_file, described(settings, specs, graph) | more)
 
 

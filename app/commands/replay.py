@@ -33,7 +33,9 @@ def replay(
     """Replay a recording through its graph, and verify it.
 
     The graph, its configuration and all of its input come from the file. With --verify, each digest and each recorded
-    output sample is compared. Exit status: 0 done and, with --verify, identical (on another machine or with other
+    output sample is compared; if sound was recorded, envelopes are computed again from it and compared, too.
+
+    Exit status: 0 done and, with --verify, identical (on another machine or with other
     library versions: within 1e-9 of the largest sample, which is reported); 3 not identical, or the file is damaged; 4
     identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
 
@@ -76,6 +78,8 @@ def replay(
         run = Replay(file)
         with console.status(f"Replaying {session.name} …"):
             run.run(None if out is None else keep)
+            if verify:
+                run.hear()
     table = Table(title=f"Replay of {session.name}")
     for column in ("output", "samples", "compared", "digests matched", "largest difference"):
         table.add_column(column)
@@ -87,6 +91,10 @@ def replay(
             f"{found.n_digests - found.n_wrong} of {found.n_digests}",
             f"{found.difference:.3g}" if found.n_compared else "not recorded",
         )
+    if run.heard is not None:
+        one = run.heard
+        same = f"{one.n_same} of {one.n_compared} samples"
+        table.add_row("envelopes", str(one.n_samples), str(one.n_compared), same, f"{one.difference:.3g}")
     console.print(table)
     if run.network is not None:
         console.print(network_line(run.network), markup=False, highlight=False)
@@ -116,12 +124,16 @@ def replay(
     console.print(verdict.words, markup=False, style="yellow" if verdict.status or verdict.details else "green")
     for words in verdict.details:
         console.print(f"  {words}", markup=False)
+    if run.heard_words:
+        console.print(f"  {plain(run.heard_words)}", markup=False, highlight=False)
     if verdict.status:
         raise typer.Exit(verdict.status)
 
 
 def replayed(run: Replay, verdict: Verdict | None) -> dict[str, Any]:
     """Return outputs, events, damage and verdict of a replay, ready for JSON; None stands for what was not measured."""
+    from dataclasses import asdict
+
     from earmark.devices.files.journal import EventLine
 
     return {
@@ -140,6 +152,7 @@ def replayed(run: Replay, verdict: Verdict | None) -> dict[str, Any]:
         },
         "network": None if run.network is None else network_line(run.network),
         "events": [noted.event for _, noted in run.events if isinstance(noted, EventLine)],
+        "heard": None if run.heard is None else asdict(run.heard) | {"identical": run.heard.identical},
         "verdict": None
         if verdict is None
         else {"status": int(verdict.status), "words": verdict.words, "details": list(verdict.details)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
@@ -12,6 +12,7 @@ from earmark.app.config.array import ArrayConfig, RoomConfig
 from earmark.app.config.speech import SPEECH as SPEECH  # noqa: PLC0414 - exported again for callers
 from earmark.app.config.speech import check_source, source_at
 from earmark.devices.audio.control_block import MAX_TALKERS
+from earmark.devices.audio.heard_log import SAMPLE_BYTES
 from earmark.devices.audio.levels import cap_dbfs
 from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, PLACE, AudioError, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
@@ -94,6 +95,10 @@ class SoundConfig(_Strict):
         le=2,
         description="latency that the driver does not report, s; for Bluetooth",
     )
+    record_audio: Literal["features", "all"] = Field(
+        default="features",
+        description="what recordings keep of live talkers and microphones: features, envelopes; all, the sound, too",
+    )
     publish: str = Field(
         default="earmark-audio", min_length=1, description="prefix of the names of the published LSL streams"
     )
@@ -146,11 +151,25 @@ class SoundConfig(_Strict):
         )
 
     @property
+    def recorded(self) -> tuple[str, ...]:
+        """What is recorded as sound: microphones, or talkers; empty if nothing is."""
+        if self.record_audio != "all":
+            return ()
+        if self.array is not None:
+            return tuple(f"microphone {k + 1}" for k in range(self.array.array.n_mics))
+        return tuple(talker.name for talker in self.talkers if talker.source.startswith(LIVE))
+
+    @property
+    def recorded_bytes_per_s(self) -> float:
+        """How fast the file of that grows while a recording is made."""
+        return SAMPLE_BYTES * len(self.recorded) * self.sfreq
+
+    @property
     def _starts(self) -> tuple[float | None, ...]:
         return tuple(talker.azimuth if "azimuth" in talker.model_fields_set else None for talker in self.talkers)
 
     def check(self) -> None:
-        """Refuse talkers that do not go with the microphones, before anything is opened.
+        """Refuse talkers that do not go with the microphones, or leave nothing to record, before anything is opened.
 
         Raises
         ------
@@ -162,6 +181,10 @@ class SoundConfig(_Strict):
             Scene(talkers, self.sfreq, microphones=self.array.heard(self.room, self._starts, Path()))
         elif any(talker.is_place for talker in talkers):
             Scene(talkers, self.sfreq)
+        if self.record_audio == "all" and not self.recorded:
+            raise AudioError(
+                'audio: record_audio is "all", but all talkers come from files, which are there already: leave it out'
+            )
 
     def sink(self, folder: Path) -> Sink:
         """Return the sink; the path of a file is relative to ``folder``.

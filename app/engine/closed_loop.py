@@ -25,6 +25,7 @@ from earmark.app.engine.events_file import copied_decoders, events_file, heard_l
 from earmark.app.engine.process import EngineProcess
 from earmark.app.status import EngineProcessStatus, EngineStatus, RecordingStatus, StatusBoard, StatusError
 from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.heard_file import HeardFile
 from earmark.devices.audio.rings import Entry
 from earmark.devices.files.journal import About, EventLine, SoundCounters, SoundLine, about_text
 from earmark.devices.files.subjects import whose
@@ -116,6 +117,8 @@ class ClosedLoop:
         #: Error that ended the loop, and what is missing in the recording; empty if there is nothing to report.
         self.failure = self.lacking = ""
         self._finishing: list[threading.Thread] = []
+        #: The file of what microphones or live talkers gave, if it is recorded.
+        self._heard: HeardFile | None = None
 
     # Start
 
@@ -138,6 +141,8 @@ class ClosedLoop:
                         raise self._refused
                     raise RecordingFailed(self._failure_reason())
                 time.sleep(POLL_S)
+            if self._config.sound is not None and self._config.sound.record_audio == "all":
+                self._heard = HeardFile(self._audio, self.path, self._alarm)
         except BaseException:
             self._audio.unlisten(self._applied)
             self._release_engine()
@@ -305,7 +310,8 @@ class ClosedLoop:
         return RecordingStatus(
             path=str(self.files[-1]) if self.files else "",
             pid=None if recorder is None else recorder.pid,
-            bytes=0 if recorder is None else recorder.bytes_written,
+            bytes=(0 if recorder is None else recorder.bytes_written)
+            + (0 if self._heard is None else self._heard.bytes_written),
             waiting=0 if recorder is None else recorder.waiting,
             restarts=self.recorder_restarts,
             alarm="" if recorder is None else recorder.alarm,
@@ -439,6 +445,8 @@ class ClosedLoop:
         if self._board is None:
             return self.failure
         self._audio.unlisten(self._applied)
+        if self._heard is not None and (words := self._heard.stop()):  # decisions do not need it
+            self._alarm(f"ALARM: {words}")
         status = self._audio.status()
         if self._engine is not None and self._begun:
             counters = SoundCounters(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from earmark.devices.audio.control_block import Status
 from earmark.devices.audio.rings import Entry
+from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import folder_fingerprint
 from earmark.devices.files.journal import DecoderCopy, HeardLine, PlacesLine
 from earmark.devices.files.regular_file import open_regular
@@ -97,3 +98,19 @@ def places_line(status: Status, n_talkers: int, lsl_time: float) -> PlacesLine |
         for values in (status.azimuths, status.delivered_db)
     )
     return PlacesLine(azimuths, delivered, lsl_time)
+
+
+def applied_of(line: HeardLine) -> Applied:
+    """Return the entry of the log of the sound that a line of the journal holds."""
+    control = Control(
+        line.gains_db,
+        line.ramp_s,
+        line.master_db,
+        line.mute,
+        line.azimuths,
+        line.seek_id,
+        tuple(math.nan if second is None else second for second in line.seek_s),
+        line.trims_db,
+        line.mutes,
+    )
+    return Applied(line.frame, control, line.heard, line.positions)

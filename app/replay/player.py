@@ -20,12 +20,15 @@ from earmark.app.engine.events_file import parts, read_events
 from earmark.app.engine.signals import EngineSignals
 from earmark.app.engine.status import EngineMonitor
 from earmark.app.engine.timeline import cue_words
+from earmark.app.replay.heard import sound_of
 from earmark.app.replay.paced_recording import SOON_S, PacedClock, PacedRecording, Survey, survey
 from earmark.app.replay.recorded_engine import RecordedEngine
 from earmark.app.replay.sound import RecordedSound
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, assess, changed
 from earmark.app.replay.verify import Replay
 from earmark.app.status import Trim
+from earmark.devices.audio.heard_log import HeardSound
+from earmark.devices.audio.scene import AudioError
 from earmark.devices.files.journal import HeardLine
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import CUES
@@ -88,7 +91,7 @@ class RecordingPlayer:
         self.clock = PacedClock(self.begin, self._jumped)
         home = self.path.resolve().parent
         heard = [line for one in found for line in one.heard]
-        self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._report)
+        self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._report, self._recorded())
         self._events = _events(self.path, found)
         self._pending_events, self._events_lock = deque(self._events), threading.Lock()
         #: The engine that is being replayed, and the source of its status; None between engines.
@@ -112,6 +115,14 @@ class RecordingPlayer:
                 self._report(f"ALARM: {path.name} is damaged: {words}")
             if not one.damage and not one.whole and path == self._parts[-1][0]:
                 self._report(f"{path.name} was cut short: the replay ends there")
+
+    def _recorded(self) -> HeardSound | None:
+        """Return what live talkers or microphones gave, if it was recorded."""
+        try:
+            return sound_of(self.path)
+        except AudioError as error:
+            self._report(f"{error}: recorded sound is not used")
+            return None
 
     def start(self) -> None:
         """Prepare graph and sound, and start the replay.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from earmark.app.config.sound import SoundConfig
 from earmark.app.engine.child import RAMP_S
 from earmark.app.status import Trim
 from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.heard_log import HeardSound, recorded_channels
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.scene import LIVE, Prepared
+from earmark.devices.audio.recorded_feed import RecordedFeed
+from earmark.devices.audio.rings import LiveRing
+from earmark.devices.audio.scene import LIVE, AudioError, Prepared, Scene
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
 from earmark.devices.files.journal import HeardLine
 from earmark.kernels.errors import EarmarkError
@@ -19,6 +23,8 @@ from earmark.pipeline.stream import Decision
 
 #: Appended to messages about missing sound.
 SILENT = "the replay continues without sound"
+#: Prefix of sources that are fed by this process.
+_FED = "lsl:"
 
 
 class TalkerPositions:
@@ -38,6 +44,13 @@ class TalkerPositions:
         self._starts = sorted({one.frame: one.positions for one in heard if one.heard == "start"}.items())
         timed = {one.frame: one.dac for one in heard if one.dac is not None}
         self._timed = sorted(timed.items())
+
+    def frame(self, instant: float) -> int | None:
+        """Return the output frame that was heard at an LSL time; None if unknown."""
+        if not self._timed:
+            return None
+        frame, dac = next((one for one in reversed(self._timed) if one[1] <= instant), self._timed[0])
+        return max(0, round(frame + (instant - dac) * self._sfreq))
 
     def at(self, instant: float) -> list[float] | None:
         """Return the position in s of each talker in its file at an LSL time, shape (n_talkers,); None if unknown."""
@@ -62,6 +75,8 @@ class RecordedSound:
         As for :class:`TalkerPositions`.
     on_event : callable
         Called with the text of every event.
+    recorded : HeardSound or None
+        What live talkers or microphones gave, if it was recorded.
     """
 
     def __init__(
@@ -70,7 +85,10 @@ class RecordedSound:
         folders: Sequence[Path],
         heard: Sequence[HeardLine],
         on_event: Callable[[str], None],
+        recorded: HeardSound | None = None,
     ) -> None:
+        self._recorded = recorded if config is not None and config.live else None
+        self._feeds: list[RecordedFeed] = []
         self._config, self._folders, self._on_event = config, folders, on_event
         self._where = None if config is None else TalkerPositions(heard, config.sfreq)
         self.azimuths = () if config is None else tuple(talker.azimuth for talker in config.talkers)
@@ -87,10 +105,10 @@ class RecordedSound:
             self._on_event(f"The recording has no [sound]: {SILENT}")
             return
         live = [talker for talker in self._config.talkers if talker.source.startswith(LIVE)]
-        if live:
+        if live and self._recorded is None:
             self._on_event(f"Talker {live[0].name!r} came from {live[0].source}, which was not recorded: {SILENT}")
             return
-        if source := self._config.live:
+        if (source := self._config.live) and self._recorded is None:
             self._on_event(f"The microphones were {source}, which was not recorded: {SILENT}")
             return
         try:
@@ -100,8 +118,9 @@ class RecordedSound:
             return
         for sink in self._sinks(self._config):
             audio = None
+            self._feeds = []
             try:
-                audio = AudioEngine(prepared, sink, self._on_event)
+                audio = AudioEngine(prepared, sink, self._on_event, feeds=self._feed)
                 audio.mute(True)
                 audio.start()
             except EarmarkError as error:
@@ -121,10 +140,27 @@ class RecordedSound:
         """Prepare the talkers from the first folder that has all their files."""
         for folder in self._folders[:-1]:
             try:
-                return prepare(config.scene(folder))
+                return prepare(self._fed(config.scene(folder)))
             except EarmarkError:  # only the error of the last folder is reported
                 continue
-        return prepare(config.scene(self._folders[-1]))
+        return prepare(self._fed(config.scene(self._folders[-1])))
+
+    def _fed(self, scene: Scene) -> Scene:
+        """Return a scene whose live talkers or microphones come from what was recorded."""
+        if self._recorded is None:
+            return scene
+        if recorded_channels(scene) != self._recorded.about.channels:
+            raise AudioError(f"{self._recorded.path} does not hold the talkers or microphones of this recording")
+        talkers = tuple(replace(one, source=f"{_FED}{one.name}") if one.is_live else one for one in scene.talkers)
+        mics = scene.microphones
+        return replace(scene, talkers=talkers, microphones=None if mics is None else replace(mics, source=_FED))
+
+    def _feed(self, name: str, sfreq: float, ring: LiveRing, on_event: Callable[[str], None]) -> RecordedFeed:
+        assert self._recorded is not None
+        channels = self._recorded.about.channels
+        which = [channels.index(name)] if name else list(range(len(channels)))
+        self._feeds.append(RecordedFeed(self._recorded, which, ring, on_event))
+        return self._feeds[-1]
 
     def _sinks(self, config: SoundConfig) -> list[Sink]:
         """Return sinks in order of preference: the recorded device unless it is a file, the default device, none."""
@@ -140,6 +176,9 @@ class RecordedSound:
             if self.audio is not None:
                 if self._where is not None and (seconds := self._where.at(instant)) is not None:
                     self.audio.seek(seconds)
+                if self._where is not None and (frame := self._where.frame(instant)) is not None:
+                    for feed in self._feeds:
+                        feed.seek(frame)
                 self.audio.mute(self.muted)
 
     def hold(self) -> None:

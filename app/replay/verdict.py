@@ -46,7 +46,7 @@ def uncovered(file: SessionFile) -> tuple[str, ...]:
 
 
 def assess(run: Replay, stopped: bool = False) -> Verdict:
-    """Return the verdict on a replay that has ended.
+    """Return the verdict on a replay that has ended, and on the envelopes if they were computed again.
 
     Parameters
     ----------
@@ -55,6 +55,17 @@ def assess(run: Replay, stopped: bool = False) -> Verdict:
     stopped : bool
         Whether it was stopped before the end of the recording.
     """
+    verdict = _of_outputs(run, stopped)
+    if run.heard is not None and not run.heard.identical and verdict.status != DIFFERENT:
+        other = changed(run.session)
+        if not other or not run.heard.close:
+            words = "the envelopes that were computed again from recorded sound are not those that were recorded"
+            return Verdict(DIFFERENT, words, (run.heard_words, *other))
+        return Verdict(verdict.status, verdict.words, (*verdict.details, *other))
+    return verdict
+
+
+def _of_outputs(run: Replay, stopped: bool) -> Verdict:
     file, outputs = run.session, run.outputs
     if file.damage:
         return Verdict(DIFFERENT, "the recording is damaged: it no longer holds what ran live")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from earmark.app.config.session import Config, ConfigError, parse_config
+from earmark.app.replay.heard import HeardComparison, heard_or_why
 from earmark.devices.files.decoder_folder import folder_fingerprint
 from earmark.devices.files.journal import AnswerLine, DecoderCopy, DigestLine, Line
 from earmark.devices.files.session_file import Consumed, Noted, Produced, SessionFile
@@ -81,6 +82,10 @@ class Replay:
         Number of items fed to the graph.
     network : RecordedNetwork or None
         The recorded answers, if a compiled network decided.
+    heard : HeardComparison or None
+        The envelopes computed again from recorded sound, if that was asked for and is possible.
+    heard_words : str
+        A sentence about it; empty if it was not asked for.
     """
 
     session: SessionFile
@@ -88,6 +93,8 @@ class Replay:
     events: list[tuple[float, Line]] = field(default_factory=list)
     n_items: int = 0
     network: RecordedNetwork | None = None
+    heard: HeardComparison | None = None
+    heard_words: str = ""
 
     def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
         """Feed the whole recording to the graph and compare all outputs.
@@ -120,6 +127,10 @@ class Replay:
                 self._compare(self.outputs[event.name], given[event.name], event.data)
             elif isinstance(event, Noted):
                 self._note(event, digests)
+
+    def hear(self) -> None:
+        """Compute the envelopes of talkers again from recorded sound, and compare them with the recorded ones."""
+        self.heard, self.heard_words = heard_or_why(self.session)
 
     def graph(self) -> Graph:
         """Return the open graph of the recording.

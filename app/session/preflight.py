@@ -91,7 +91,7 @@ def preflight(
     found = engine.descriptions
     checks = _streams(engine, found, measured, rates)
     checks += [] if isinstance(audio, AudioError) else [_talkers(config, audio, found)]
-    checks += [_electrodes(engine), _sound(audio, peaks, heard), _disk(found, folder, seconds)]
+    checks += [_electrodes(engine), _sound(audio, peaks, heard), _disk(config, found, folder, seconds)]
     checks.append(_shared_memory(found[_neural(config)]))
     if decoding is not None and playing:
         checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
@@ -235,10 +235,13 @@ def _sound(audio: AudioEngine | AudioError, peaks: np.ndarray, heard: bool) -> C
     return Check("sound", True, words)
 
 
-def _disk(found: Mapping[str, StreamDescription], folder: Path, seconds: float) -> Check:
+def _disk(config: Config, found: Mapping[str, StreamDescription], folder: Path, seconds: float) -> Check:
     rate = sum(one.spec.sfreq * (8 * one.spec.n_channels + 8) for one in found.values())
+    sound = 0.0 if config.sound is None else config.sound.recorded_bytes_per_s
+    rate += sound
     free, needed = shutil.disk_usage(folder).free, rate * seconds
     words = f"{free / 1e9:.1f} GB free in {folder}; recording takes up to {needed / 1e6:.0f} MB"
+    words += f", of which sound up to {3600 * sound / 1e9:.1f} GB an hour" if sound else ""
     enough = free > needed + SPARE_BYTES
     fix = f"{SPARE_BYTES / 1e6:.0f} MB more must be free: delete files, or choose another folder with --out"
     return Check("disk", enough, words if enough else f"{words}, and {fix}")

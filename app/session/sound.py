@@ -72,7 +72,8 @@ class SessionSound:
                 return self.audio
             self.stop()
             scene = self._config.scene(self._folder)
-            audio = AudioEngine(prepare(scene), self._config.sink(self._folder), self._on_event)
+            sink, heard = self._config.sink(self._folder), self._config.record_audio == "all"
+            audio = AudioEngine(prepare(scene), sink, self._on_event, heard)
             outlets = SoundOutlets(audio, self._config.publish, EnvelopeConfig())
             try:
                 audio.start()

@@ -16,7 +16,8 @@ import pylsl
 
 from earmark.devices.audio.child import Job
 from earmark.devices.audio.control_block import Gains, Operator, Seqlock, Status, padded
-from earmark.devices.audio.feeds import LslFeed
+from earmark.devices.audio.feeds import Feed, LslFeed
+from earmark.devices.audio.heard import EnvelopeStates, Renewals
 from earmark.devices.audio.mask_process import MaskServer
 from earmark.devices.audio.playback import Names, Resume
 from earmark.devices.audio.prepare import prepare
@@ -39,6 +40,8 @@ START_S, RESTART_S = 20.0, 15.0
 #: An audio process has one heartbeat per buffer, so 0.3 s of silence are tens of buffers, or four if they are long.
 #: Each replacement is heard as a gap: after five within 20 s, the cause will not go away at once.
 LIMITS = Limits(silent_s=0.3, most=5, within_s=20.0, rest_s=10.0)
+#: Makes what fills the ring of a live talker or of microphones, of the source after ``lsl:``, rate, ring and listener.
+Feeds = Callable[[str, float, LiveRing, Callable[[str], None]], Feed]
 #: Number of entries of the log of applied controls that are kept.
 KEPT_ENTRIES = 100_000
 
@@ -60,6 +63,10 @@ class AudioEngine:
         Sound output.
     on_event : callable
         Called from the watching thread with messages for the user.
+    heard : bool
+        Whether what microphones hear is kept for a :class:`earmark.devices.audio.heard_file.HeardFile`.
+    feeds : callable
+        What sources ``lsl:NAME`` are: streams, or recordings of them.
 
     Raises
     ------
@@ -72,6 +79,8 @@ class AudioEngine:
         scene: Scene | Prepared,
         sink: Sink | None = None,
         on_event: Callable[[str], None] = lambda text: None,
+        heard: bool = False,
+        feeds: Feeds = LslFeed,
     ) -> None:
         prepared = scene if isinstance(scene, Prepared) else prepare(scene)
         self.scene = prepared.scene
@@ -92,7 +101,7 @@ class AudioEngine:
         #: Why there is no audio process now; empty if there is one.
         self.failure = ""
         self._over = threading.Event()
-        self._feeds: list[LslFeed] = []
+        self._feeds: list[Feed] = []
         self._listeners: list[Callable[[Entry, float], None]] = []
         model = None if self.scene.microphones is None else model_of(self.scene)
         #: The process of a separator in an ONNX file.
@@ -111,7 +120,7 @@ class AudioEngine:
             for talker in self.scene.talkers:
                 if talker.source.startswith("lsl:"):
                     ring = made.enter_context(contextlib.closing(LiveRing.of(self.scene.sfreq)))
-                    feed = LslFeed(talker.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
+                    feed = feeds(talker.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
                     made.callback(feed.stop)
                     self._feeds.append(feed)
                     rings.append(ring.name)
@@ -121,7 +130,7 @@ class AudioEngine:
             mics = self.scene.microphones
             if mics is not None and mics.source.startswith("lsl:") and prepared.array is not None:
                 ring = made.enter_context(contextlib.closing(LiveRing.of(self.scene.sfreq, prepared.array.n_mics)))
-                feed = LslFeed(mics.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
+                feed = feeds(mics.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
                 made.callback(feed.stop)
                 self._feeds.append(feed)
                 several = ring.name
@@ -131,6 +140,14 @@ class AudioEngine:
                 clean = made.enter_context(contextlib.closing(PcmRing(len(self.clean), frames))).name
             if model is not None:
                 self.separator = made.enter_context(contextlib.closing(MaskServer(self.scene, model[0], self._say)))
+            #: Requests for renewals, if microphones are kept; states of the published envelopes.
+            self.renewals: Renewals | None = None
+            self.envelope_states = EnvelopeStates()
+            kept = renewals = ""
+            if heard and prepared.array is not None:
+                kept = made.enter_context(contextlib.closing(PcmRing(prepared.array.n_mics, frames))).name
+                self.renewals = made.enter_context(contextlib.closing(Renewals()))
+                renewals = self.renewals.name
             #: Names of the shared memory, for other processes.
             self.names = Names(
                 self._gains.name,
@@ -142,6 +159,8 @@ class AudioEngine:
                 several,
                 clean,
                 "" if self.separator is None else self.separator.name,
+                kept,
+                renewals,
             )
             self._made = made.pop_all()
         patience = max(LIMITS.silent_s, 4 * self.scene.block / self.scene.sfreq)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import soxr
@@ -25,6 +26,16 @@ FIND_S, HOP_S = 10.0, 0.01
 CUT_S, FADE_S = 0.004, 0.004
 #: Seconds over which the fill level is averaged before a cut, and its tolerance.
 JUDGE_S, OFF_S = 0.5, 0.012
+
+
+class Feed(Protocol):
+    """Fills the ring of a live talker, or of live microphones, from a thread of its own."""
+
+    def start(self) -> None:
+        """Start to fill it."""
+
+    def stop(self) -> None:
+        """Stop."""
 
 
 class Drift:

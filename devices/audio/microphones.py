@@ -34,8 +34,7 @@ def hear(scene: Scene) -> tuple[Array, NDArray[np.float32] | None]:
     """
     mics = scene.microphones
     assert mics is not None
-    responses = read_responses(Path(mics.responses)) if mics.responses else None
-    array = Array(np.array(mics.positions), mics.reference, mics.ears, mics.span, responses)
+    array = array_of(mics)
     delay = separation_delay(scene)  # which refuses a separator that cannot be used
     if mics.source.startswith("input:"):
         first, last = input_span(mics.source)
@@ -49,6 +48,18 @@ def hear(scene: Scene) -> tuple[Array, NDArray[np.float32] | None]:
     if mics.room is not None:
         return array, hear_room(mics.room, array, scene.sfreq, scene.loudness_lufs, delay)
     return array, _file(mics, array, scene.sfreq)
+
+
+def array_of(mics: Microphones) -> Array:
+    """Return the array of microphones.
+
+    Raises
+    ------
+    AudioError, SceneError
+        If it is impossible, or its measured responses cannot be read.
+    """
+    responses = read_responses(Path(mics.responses)) if mics.responses else None
+    return Array(np.array(mics.positions), mics.reference, mics.ears, mics.span, responses)
 
 
 def _file(mics: Microphones, array: Array, sfreq: float) -> NDArray[np.float32]:

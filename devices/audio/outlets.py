@@ -124,6 +124,7 @@ class EnvelopeOutlet:
         self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig, clean: bool = False
     ) -> None:
         scene = engine.scene
+        self._states = None if clean else engine.envelope_states
         self._node, out = envelopes(scene, name, config, engine.clean if clean else ())
         self._outlet = Outlet(out, "Envelope", source_id)
         ring = engine.names.clean if clean else engine.names.pcm
@@ -140,6 +141,8 @@ class EnvelopeOutlet:
             self._send(status.clock)
         while (item := self._reader.read()) is not None:
             self._send(item)
+            if self._states is not None:
+                self._states.offer(self._reader.cursor, self._node.state)
 
     def _send(self, item: Block | Gap | ClockMap) -> None:
         if isinstance(item, Block):

@@ -57,9 +57,13 @@ class Places:
         else:
             raise AudioError(f"array: {mics.source} is live, but no source for it was handed to Renderer")
         framing, n = framing_of(scene), len(scene.talkers)
-        self._n_mics = array.n_mics
+        self._n_mics, self._hop = array.n_mics, framing.hop
+        self._done, self._renewing = 0, False  # frames so far
+        self._renew_at: tuple[float, ...] | None = None
+        #: Frames, counted from the first one, at which :meth:`renew` took effect, and where the talkers were then.
+        self.renewals: list[tuple[int, NDArray[np.float64]]] = []
         self._tracker = Tracker(array, framing, n)
-        separator = make_separator(scene, array, link)
+        self._separator = separator = make_separator(scene, array, link)
         #: The separator, if it is not an embedded one.
         self.watched = separator if isinstance(separator, Guarded | RemoteMasks) else None
         #: Turns the output down while it howls; only live microphones can hear it.
@@ -94,6 +98,27 @@ class Places:
             if math.isfinite(azimuth):
                 self._tracker.start(place, azimuth)
 
+    def renew(self, azimuths: tuple[float, ...] | None = None) -> None:
+        """Forget all that was heard but where the talkers are, from the next hop on: the ears hear nothing of it.
+
+        From two hops later on, the parts follow from the microphones since a window before, and these azimuths: who
+        has a recording of both can compute them again.
+
+        Parameters
+        ----------
+        azimuths : tuple of float, optional
+            Where the talkers are; by default, where they were found last.
+        """
+        self._renewing, self._renew_at = True, azimuths
+
+    def _renew(self) -> None:
+        azimuths = self.azimuths if self._renew_at is None else np.array(self._renew_at)
+        self._tracker.reset()
+        self._separator.reset()
+        self.look(tuple(azimuths))
+        self.renewals.append((self._done, azimuths))
+        self._renewing = False
+
     def place(self, azimuths: NDArray[np.float64]) -> None:
         """Look for the talkers whose azimuth was changed there, from the next hop on."""
         for place in np.flatnonzero(azimuths != self._aimed):
@@ -125,4 +150,13 @@ class Places:
         ears : array, shape (2, n_frames)
         """
         clean[:] = rows[self._n_mics :][: len(clean)]
-        return self._remix.process(rows[: self._n_mics], gains, parts)
+        rows = rows[: self._n_mics]
+        n = rows.shape[1]
+        if not self._renewing or (left := -self._done % self._hop) >= n:
+            self._done += n
+            return self._remix.process(rows, gains, parts)
+        first = self._remix.process(rows[:, :left], gains[:, :left], parts[:, :left])
+        self._done += left
+        self._renew()
+        self._done += n - left
+        return np.concatenate([first, self._remix.process(rows[:, left:], gains[:, left:], parts[:, left:])], axis=1)

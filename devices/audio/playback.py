@@ -22,6 +22,7 @@ from earmark.devices.audio.control_block import (
     Status,
 )
 from earmark.devices.audio.dac_clock import DacClock
+from earmark.devices.audio.heard import Renewals
 from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.mask_link import MaskLink
 from earmark.devices.audio.render import Renderer
@@ -58,6 +59,8 @@ class Names:
         ``PcmReader(name, hop)``: the clean talkers of a room; empty without.
     masks : str
         ``MaskLink`` to a separator in a process of its own; empty without.
+    heard, renewals : str
+        ``PcmReader(name, hop)``: what the microphones heard; ``Renewals``. Empty if no file is made of them.
     """
 
     gains: str
@@ -69,6 +72,8 @@ class Names:
     mics: str = ""
     clean: str = ""
     masks: str = ""
+    heard: str = ""
+    renewals: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,9 @@ class Playback:
         self._applied = AppliedLog(self._n, names.applied)
         self._pcm = PcmRing(name=names.pcm)
         self._clean = PcmRing(name=names.clean) if names.clean else None
+        self._heard = PcmRing(name=names.heard) if names.heard else None
+        self._renewals = Renewals(names.renewals) if names.renewals else None
+        self._renewed, self._first = 0 if self._renewals is None else self._renewals.asked, 0
         self._clock = DacClock(prepared.scene.sfreq, prepared.scene.block)
         self._read = (-1, -1)
         self._control = compose(self._gains.read(), self._operator.read(), self._n)
@@ -224,6 +232,7 @@ class Playback:
         self._look()
         frame = self._renderer.frame
         out = self._renderer.render(n_frames, self._control)
+        self._keep_heard()
         for first in range(0, n_frames, self._pcm.n_frames):
             self._pcm.write(self._renderer.pcm[:, first : first + self._pcm.n_frames])
             if self._clean is not None:
@@ -240,6 +249,25 @@ class Playback:
         self._pcm.begin(self._renderer.frame)
         if self._clean is not None:
             self._clean.begin(self._renderer.frame)
+        self._first = self._renderer.frame
+        if self._heard is not None:
+            self._heard.begin(self._first)
+        if self._renewals is not None:
+            self._renewals.put(self._first, () if self._resume is None else self._resume.azimuths, start=True)
+
+    def _keep_heard(self) -> None:
+        """Pass on what the microphones heard; separate anew from here on if that was asked for."""
+        if self._heard is None or self._renewals is None or self._renderer.places is None:
+            return
+        places = self._renderer.places
+        while places.renewals:
+            done, azimuths = places.renewals.pop(0)
+            self._renewals.put(self._first + done, tuple(azimuths))
+        for first in range(0, self._renderer.mics.shape[1], self._heard.n_frames):
+            self._heard.write(self._renderer.mics[:, first : first + self._heard.n_frames])
+        if self._renewed != self._renewals.asked:
+            self._renewed = self._renewals.asked
+            places.renew()
 
     def _look(self) -> None:
         """Read the controls, and log changes."""

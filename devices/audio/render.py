@@ -172,13 +172,15 @@ class Renderer:
         self._begun = False
         self._heard = np.zeros((n, scene.block), np.float32)
         self._clean = np.zeros((len(prepared.clean), scene.block), np.float32)
+        self._mics = np.zeros((0 if prepared.array is None else prepared.array.n_mics, scene.block), np.float32)
         #: Delay of the output in frames, from the limiter's look-ahead and the remix.
         self.delay = self._limiter.delay + (0 if self._places is None else self._places.delay)
         #: Next output frame.
         self.frame = frame
         #: Talkers' samples of the last call before gain, or their parts of a mixture, shape (n_talkers, n_frames),
-        #: float32; and the clean talkers of a room, shape (n_clean, n_frames); overwritten by the next call.
-        self.pcm, self.clean = self._heard[:, :0], self._clean[:, :0]
+        #: float32; the clean talkers of a room, shape (n_clean, n_frames); and what the microphones heard, shape
+        #: (n_mics, n_frames); overwritten by the next call.
+        self.pcm, self.clean, self.mics = self._heard[:, :0], self._clean[:, :0], self._mics[:, :0]
         #: Gains at the last frame in dB, trims included, shape (n_talkers,), minus infinity for muted talkers; and the
         #: master gain.
         self.gains_db, self.master_db = self._targets.gains_db.copy(), 0.0
@@ -241,13 +243,15 @@ class Renderer:
         if n_frames > self._heard.shape[1]:
             self._heard = np.zeros((len(self._sources), n_frames), np.float32)
             self._clean = np.zeros((len(self._clean), n_frames), np.float32)
+            self._mics = np.zeros((len(self._mics), n_frames), np.float32)
         self.pcm, self.clean = self._heard[:, :n_frames], self._clean[:, :n_frames]
+        self.mics = self._mics[:, :n_frames]
         out = np.empty((n_frames, 2), np.float32)
         self.peak[:] = self.out_peak[:] = self.rms[:] = self.out_rms[:] = self.limiter_db = 0
         with np.errstate(over="ignore", invalid="ignore"):  # repaired and counted
             for first in range(0, n_frames, self._prepared.scene.block):
                 piece = slice(first, min(first + self._prepared.scene.block, n_frames))
-                out[piece] = self._piece(self.pcm[:, piece], self.clean[:, piece]).T
+                out[piece] = self._piece(self.pcm[:, piece], self.clean[:, piece], self.mics[:, piece]).T
         for total in (self.rms, self.out_rms):
             np.sqrt(total / max(n_frames, 1), out=total)
         now, n = self._ramps.gains_db, len(self._sources)
@@ -286,7 +290,9 @@ class Renderer:
         if self._places is not None:
             self._places.place(self._targets.azimuths)
 
-    def _piece(self, heard: NDArray[np.float32], clean: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _piece(
+        self, heard: NDArray[np.float32], clean: NDArray[np.float32], mics: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         """Render at most one block; return shape (2, n_frames)."""
         n = heard.shape[1]
         gains = self._ramps.read(n)
@@ -296,6 +302,7 @@ class Renderer:
         if self._places is not None:
             rows = self._places.source.read(n)
             self._repair(rows, LOUDEST)
+            mics[:] = rows[: len(mics)]
             mix = self._places.remix(rows, factors, heard, clean).astype(np.float64)
         else:
             for row, source in zip(heard, self._sources, strict=True):

@@ -55,6 +55,11 @@ class PcmRing:
         """Index after the last frame written."""
         return int(self._head[self._WRITTEN])
 
+    @property
+    def begun(self) -> int:
+        """Frame at which the newest writer began."""
+        return int(self._head[self._START])
+
     def begin(self, frame: int) -> None:
         """Continue at ``frame``, skipping the frames before it."""
         self._head[self._START] = frame

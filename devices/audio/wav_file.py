@@ -17,7 +17,7 @@ _SYNC_S = 0.5
 
 
 class WavFile:
-    """Stereo WAV of 32-bit floats; frame ``n`` of the file is output frame ``n``; RF64 beyond 4 GiB (EBU Tech 3306).
+    """WAV of 32-bit floats; frame ``n`` of the file is output frame ``n``; RF64 beyond 4 GiB (EBU Tech 3306).
 
     libsndfile writes the length only on close, so the file of a killed process would appear empty.
 
@@ -29,6 +29,7 @@ class WavFile:
         Frames per second.
     go_on : bool
         Whether another process began this file.
+    n_channels : int
 
     Raises
     ------
@@ -36,8 +37,9 @@ class WavFile:
         If the file cannot be written.
     """
 
-    def __init__(self, path: Path, sfreq: float, go_on: bool = False) -> None:
-        self._path, self._sfreq = path, round(sfreq)
+    def __init__(self, path: Path, sfreq: float, go_on: bool = False, n_channels: int = 2) -> None:
+        self._path, self._sfreq, self._n_channels = path, round(sfreq), n_channels
+        self._width = 4 * n_channels  # bytes of a frame
         try:
             self._file = open(path, "r+b" if go_on else "xb", buffering=0)  # noqa: SIM115 - closed by close()
         except FileExistsError:
@@ -55,10 +57,12 @@ class WavFile:
         return AudioError(f"cannot write {self._path}: {error.strerror}")
 
     def write(self, frame: int, samples: NDArray[np.float32]) -> None:
-        """Write samples, shape (n_frames, 2), at a frame; frames never written are silent."""
+        """Write samples, shape (n_frames, n_channels), at a frame; frames never written are silent."""
         try:
-            self._file.seek(_HEADER + 8 * frame)
-            self._file.write(samples.astype("<f4").tobytes())
+            self._file.seek(_HEADER + self._width * frame)
+            left = memoryview(samples.astype("<f4").tobytes())
+            while left:  # a full disk takes a part, then raises an error
+                left = left[self._file.write(left) :]
         except OSError as error:
             raise self._cannot(error) from None
         self._frames = frame + len(samples)
@@ -66,13 +70,14 @@ class WavFile:
             self._say()
 
     def _say(self) -> None:
-        n_bytes = 8 * self._frames
+        n_bytes = self._width * self._frames
         size = _HEADER - 8 + n_bytes
         long = size > 0xFFFF_FFFF
         sizes = struct.pack("<QQQI", size, n_bytes, self._frames, 0) if long else bytes(28)
         header = struct.pack("<4sI4s", b"RF64" if long else b"RIFF", min(size, 0xFFFF_FFFF), b"WAVE")
         header += struct.pack("<4sI", b"ds64" if long else b"JUNK", 28) + sizes
-        header += struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 2, self._sfreq, 8 * self._sfreq, 8, 32)
+        layout = self._n_channels, self._sfreq, self._width * self._sfreq, self._width
+        header += struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, *layout, 32)
         header += struct.pack("<4sI", b"data", min(n_bytes, 0xFFFF_FFFF))
         try:
             self._file.seek(0)

@@ -113,6 +113,6 @@ def left_behind(names):
         names.status,
         names.applied,
         names.pcm,
-        *filter(None, (*names.live, names.mics, names.clean, names.masks)),
+        *filter(None, (*names.live, names.mics, names.clean, names.masks, names.heard, names.renewals)),
     )
     return [name for name in segments if os.path.exists(f"/dev/shm/{name}")]

@@ -83,6 +83,17 @@ def test_microphones_and_their_delay_are_shown(tmp_path):
     assert status == 0, output
     assert "acoustic delay, microphone to ear: 8.0 ms of separation + 3.0 ms of the limiter = 11.0 ms" in output
     assert "array: preset = glasses6" in output
+    assert "record_audio = features" in output
+    assert "recordings keep the sound" not in output
+
+
+def test_size_of_recorded_sound_is_told_before(tmp_path):
+    text = COMPLETE.replace("speech:joe", "place:1").replace("speech:ada", "place:2")
+    text = text.replace("[sound]", '[sound]\nrecord_audio = "all"')
+    status, output = described(tmp_path, text + '[array]\npreset = "aids4"\nmicrophones = "input:1-4"\n')
+    assert status == 0, output
+    channels = ", ".join(f"microphone {k}" for k in range(1, 5))
+    assert f"recordings keep the sound of {channels}: 2.8 GB an hour" in output
 
 
 def test_a_separator_in_an_onnx_file_has_its_delay_shown_or_is_refused(tmp_path):

@@ -317,6 +317,16 @@ def test_sound_files_are_stimuli_with_their_positions(heard, tmp_path):
     )
 
 
+def test_recorded_voices_are_not_exported(study, tmp_path):
+    copy = shutil.copytree(study, tmp_path / "study")
+    for recording in copy.rglob("*.xdf"):
+        soundfile.write(recording.with_suffix(".microphones.wav"), np.zeros((4800, 6)), 48_000)
+        recording.with_suffix(".microphones.jsonl").write_text("{}")
+    exported(copy, tmp_path / "out")
+    assert list((tmp_path / "out").rglob("*events.tsv"))
+    assert not list((tmp_path / "out").rglob("*microphones*"))
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [("study/a/joe.wav", "it is not sound"), ("id.raw", "it is outside"), ("story.wav", "it is outside")],

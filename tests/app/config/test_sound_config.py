@@ -5,6 +5,7 @@ import soundfile
 
 from earmark.app.config.session import ConfigError, load_sound, parse_config
 from earmark.app.config.sound import SHIPPED, SoundConfig, TalkerConfig
+from earmark.devices.audio.heard_log import recorded_channels
 from earmark.devices.audio.scene import AudioError, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink
 
@@ -96,6 +97,20 @@ def test_sound_input_needs_a_device(tmp_path, device):
 def test_sound_input_can_be_named(tmp_path):
     config = load(tmp_path, GOOD.replace("[sound]", '[sound]\ninput_device = "7"'))
     assert config.sink(tmp_path) == DeviceSink("Card", 7)
+
+
+def test_sound_of_live_talkers_can_be_recorded(tmp_path):
+    config = load(tmp_path, GOOD)
+    assert (config.record_audio, config.recorded, config.recorded_bytes_per_s) == ("features", (), 0.0)
+    config = load(tmp_path, GOOD.replace("[sound]", '[sound]\nrecord_audio = "all"'))
+    assert config.recorded == ("mike", "net")
+    assert config.recorded == recorded_channels(config.scene(tmp_path))
+    assert config.recorded_bytes_per_s == 4 * 2 * 44_100
+    files = '[sound]\nrecord_audio = "all"\n[[sound.talkers]]\nname = "a"\nsource = "a.wav"\n'
+    with pytest.raises(ConfigError, match=r'record_audio is "all", but all talkers come from files.*leave it out'):
+        load(tmp_path, files)
+    with pytest.raises(ConfigError, match=r"sound.record_audio is 'none', but must be one of features, all"):
+        load(tmp_path, GOOD.replace("[sound]", '[sound]\nrecord_audio = "none"'))
 
 
 def test_loudness_matching_can_be_disabled(tmp_path):

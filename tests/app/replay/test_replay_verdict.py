@@ -7,6 +7,7 @@ import pytest
 import earmark.app.replay.player
 import earmark.app.replay.verdict
 from earmark.app.engine.environment import environment
+from earmark.app.replay.heard import HeardComparison
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, assess
 from earmark.app.replay.verify import Comparison, Replay
 from earmark.devices.files.journal import About
@@ -50,6 +51,22 @@ def test_verdict_names_differences():
     assert found.details == ("out1 differs: 1 of 3 digests do not match, first at 12.500 s (LSL time)",)
     found = assess(replay(WRONG, then=environment() | {"numpy": "1"}))
     assert [line.split(":")[0] for line in found.details] == ["numpy"]
+
+
+def test_envelopes_from_recorded_sound_count():
+    def heard(n_same, difference, then=None):
+        run = replay(GOOD, then=then)
+        run.heard = HeardComparison("loop.microphones.wav", 100, 90, n_same, difference, 1.0)
+        run.heard_words = "80 of 90"
+        return run
+
+    assert assess(heard(90, 0.0)).words.startswith("identical: ")
+    found = assess(heard(80, 1e-6))
+    assert (found.status, found.details) == (DIFFERENT, ("80 of 90",))
+    elsewhere = environment() | {"numpy": "1"}
+    found = assess(heard(80, 1e-6, elsewhere))
+    assert (found.status, found.details[0].split(":")[0]) == (0, "numpy")
+    assert assess(heard(80, 0.5, elsewhere)).status == DIFFERENT
 
 
 def test_difference_is_reported_once_and_again_when_it_exceeds_the_tolerance():

@@ -64,7 +64,7 @@ QUICK = 0.05  # seconds, for tasks that must reach their end
 
 
 class FakeAudio:
-    def __init__(self, prepared, sink, on_event):
+    def __init__(self, prepared, sink, on_event, heard):
         self.failure, self.playing, self.said = "", "nowhere", []
 
     def start(self):

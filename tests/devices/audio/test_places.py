@@ -262,6 +262,28 @@ def test_clean_talkers_of_a_room_are_given_beside():
     np.testing.assert_array_equal(renderer.clean, rows[6:, :256])
 
 
+@pytest.mark.parametrize("sizes", [(256,), (1, 7, 300)])
+def test_parts_after_a_renewal_follow_from_the_microphones_since_a_window_before(sizes):
+    mics, control = two_talkers().sum(axis=0), Control((3.0, -9.0))
+    one, other = Renderer(scene(mics)), Renderer(scene(mics))
+    play(one, 50_000, control)
+    play(other, 50_000, control)
+    one.places.renew()
+    out, parts = play(one, 40_000, control, sizes)
+    ((frame, azimuths),) = one.places.renewals
+    assert frame == -(-50_000 // (WINDOW // 2)) * (WINDOW // 2)
+    again = Renderer(scene(np.roll(mics, -(frame - WINDOW), axis=1)))
+    play(again, WINDOW, control)
+    again.places.renew(tuple(azimuths))
+    _, wanted = play(again, 30_000, control)
+    begin = frame + WINDOW - 50_000
+    assert parts[:, begin : begin + 20_000].tobytes() == wanted[:, WINDOW : WINDOW + 20_000].tobytes()
+    before, _ = play(other, 40_000, control)
+    heard_of_it = out - before
+    assert np.sqrt(np.mean(heard_of_it**2)) < 0.1 * np.sqrt(np.mean(before**2))
+    assert np.abs(np.diff(heard_of_it, axis=0)).max() < np.abs(np.diff(before, axis=0)).max()
+
+
 def test_live_microphones_need_a_source():
     with pytest.raises(AudioError, match=r"array: input:1-6 is live, but no source"):
         Renderer(scene(None, source="input:1-6"))
