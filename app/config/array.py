@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from earmark.app.config.speech import check_source, source_at
 from earmark.app.config.toml_file import ConfigError
-from earmark.devices.audio.scene import EMBEDDED, LIVE, ONNX, ROOM, SEPARATORS, Microphones, Room, RoomTalker
+from earmark.devices.audio.scene import EMBEDDED, KEMAR, LIVE, ONNX, ROOM, SEPARATORS, Microphones, Room, RoomTalker
 from earmark.pipeline.registry import RegistryError
 from earmark.pipeline.scene.array import PRESETS, Array
 from earmark.pipeline.scene.array import preset as preset_of
@@ -83,7 +83,9 @@ class ArrayConfig(_Strict):
         default=[], max_length=2, description="range of azimuths of talkers, degrees; -90 and 90 is the front"
     )
     responses: str = Field(
-        default="", description="measured responses, an .npz with azimuths, taps and sfreq, relative to this file"
+        default="",
+        description="measured responses, an .npz with azimuths, taps and sfreq, relative to this file; kemar, for two "
+        "microphones at the ears",
     )
     microphones: str = Field(
         min_length=1,
@@ -147,7 +149,7 @@ class ArrayConfig(_Strict):
             array.ears,
             array.reference,
             array.span,
-            str(folder / self.responses) if self.responses else "",
+            str(folder / self.responses) if self.responses not in ("", KEMAR) else self.responses,
             self.window_s,
             separator,
             starts,

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from earmark.devices.audio.inputs import input_span
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.room import hear_room
-from earmark.devices.audio.scene import AudioError, Microphones, Scene
+from earmark.devices.audio.scene import KEMAR, AudioError, Microphones, Scene
 from earmark.devices.audio.separation import separation_delay
 from earmark.devices.audio.sound_file import read_microphones
+from earmark.devices.files.kemar import in_front, read_kemar
 from earmark.devices.files.regular_file import open_regular
 from earmark.pipeline.scene.array import Array, Responses
 
@@ -22,6 +23,8 @@ from earmark.pipeline.scene.array import Array, Responses
 KEYS, MAX_BYTES = ("azimuths", "taps", "sfreq"), 64 << 20
 #: Fade at the end of a file that does not loop, s.
 END_S = 0.005
+#: Rate at which KEMAR was measured, Hz.
+KEMAR_HZ = 44_100.0
 
 
 def hear(scene: Scene) -> tuple[Array, NDArray[np.float32] | None]:
@@ -58,7 +61,9 @@ def array_of(mics: Microphones) -> Array:
     AudioError, SceneError
         If it is impossible, or its measured responses cannot be read.
     """
-    responses = read_responses(Path(mics.responses)) if mics.responses else None
+    responses = None
+    if mics.responses:
+        responses = ears_of_kemar() if mics.responses == KEMAR else read_responses(Path(mics.responses))
     return Array(np.array(mics.positions), mics.reference, mics.ears, mics.span, responses)
 
 
@@ -76,6 +81,24 @@ def _file(mics: Microphones, array: Array, sfreq: float) -> NDArray[np.float32]:
         n_end = min(heard.shape[1], round(END_S * sfreq))
         heard[:, -n_end:] *= raised_cosine(n_end)[-2::-1].astype(np.float32)
     return heard
+
+
+def ears_of_kemar() -> Responses:
+    """Return what the ears of the KEMAR head hear from the front, left and right.
+
+    Raises
+    ------
+    AudioError
+        If slab, which brings the responses, is not installed.
+    """
+    try:
+        azimuths, _, taps = read_kemar(KEMAR_HZ, in_front)
+    except ImportError as error:
+        raise AudioError(
+            "array: responses are 'kemar', which come with slab, which is not installed; pip install slab, or remove "
+            "'responses' from [array]"
+        ) from error
+    return Responses(azimuths, taps, KEMAR_HZ)
 
 
 def read_responses(path: Path) -> Responses:

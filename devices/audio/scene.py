@@ -49,6 +49,8 @@ LIVE = ("input:", "lsl:")
 PLACE, ROOM, N_PLACES = "place:", "room", (2, 4)
 #: Prefix of separators that are ONNX files; and the embedded separator.
 ONNX, EMBEDDED = "onnx:", "beams"
+#: Measured responses of the ears of a KEMAR head, instead of a file.
+KEMAR = "kemar"
 #: Range of a talker's gain, dB, to which the gains of a steering law are clipped.
 GAIN_DB = (-40.0, 12.0)
 #: Maximum level of any output sample in dBFS, whatever the configuration; it can only be lowered.
@@ -204,7 +206,8 @@ class Microphones:
     span : tuple of float
         Range of azimuths where talkers are looked for, degrees.
     responses : str
-        Path of measured responses, see :func:`earmark.devices.audio.microphones.read_responses`; empty for plane waves.
+        Path of measured responses, see :func:`earmark.devices.audio.microphones.read_responses`; :data:`KEMAR`; empty
+        for plane waves.
     window_s : float
         Window of the transform, s: the output is as much later.
     separator : str

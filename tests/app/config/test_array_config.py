@@ -85,6 +85,11 @@ def test_positions_and_files_are_as_written(tmp_path):
     )
 
 
+def test_responses_of_kemar_are_no_file(tmp_path):
+    array = '[array]\npreset = "ears2"\nresponses = "kemar"\nmicrophones = "lsl:x"\n'
+    assert parsed(SOUND.replace("-120", "60") + array).scene(tmp_path).microphones.responses == "kemar"
+
+
 def test_room_is_a_source_of_microphones(tmp_path):
     path = tmp_path / "sound.toml"
     path.write_text(SOUND + IN_ROOM)

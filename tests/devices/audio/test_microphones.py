@@ -1,3 +1,4 @@
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -7,12 +8,13 @@ import soundfile
 from audio_scenes import GLASSES
 from audio_scenes import mixture_scene as scene
 
-from earmark.devices.audio.microphones import hear, read_responses
+from earmark.devices.audio.microphones import array_of, ears_of_kemar, hear, read_responses
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.scene import KEMAR, AudioError, Microphones
 from earmark.devices.audio.shared import SharedPrepared
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.scene.array import preset
+from earmark.pipeline.scene.errors import SceneError
 
 RNG = np.random.default_rng(0)
 
@@ -110,6 +112,25 @@ def test_wrong_responses_are_refused(tmp_path, change, message):
         np.savez_compressed(path, taps=change["taps"])
     with pytest.raises(AudioError, match=message):
         read_responses(path)
+
+
+def test_ears_of_kemar_hear_what_they_measured():
+    pytest.importorskip("slab")
+    ears = preset("ears2")
+    mics = Microphones("lsl:x", tuple(map(tuple, ears.positions.tolist())), ears.ears, 0, ears.span, KEMAR)
+    array = array_of(mics)
+    assert array.responses.azimuths[[0, -1]].tolist() == [-90, 90]
+    heard = np.abs(array.steering(np.array([-60.0, 60.0]), np.array([4000.0])))[0]
+    assert heard[0, 0] > 1.5 * heard[1, 0], "the left ear is louder for sound from the left"
+    np.testing.assert_allclose(heard[:, 0], heard[::-1, 1], rtol=0.2)
+    with pytest.raises(SceneError, match=r"must be azimuths \(n,\) and taps \(n, 3, n_taps\)"):
+        array_of(replace(mics, positions=(*mics.positions, (0.0, 0.1, 0.0))))
+
+
+def test_missing_slab_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "slab", None)
+    with pytest.raises(AudioError, match="pip install slab, or remove 'responses'"):
+        ears_of_kemar()
 
 
 def test_other_files_are_no_responses(tmp_path):
