@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from earmark.pipeline.nodes.envelope import EnvelopeConfig
 
 #: Duration of the ramp by which the other talkers return after a cue sound, s.
 CUE_RAMP_S = 0.5
+#: Seconds by which streams may be behind the sound, and for which they are waited for at most.
+BEHIND_S, CATCH_UP_S = 0.3, 20.0
 
 
 def sound_status(audio: AudioEngine | None) -> SoundStatus | None:
@@ -30,6 +33,16 @@ def sound_status(audio: AudioEngine | None) -> SoundStatus | None:
         failure=audio.failure,
         restarts=audio.restarts,
     )
+
+
+def _catch_up(outlets: SoundOutlets) -> None:
+    """Wait until the streams follow the sound: the first envelopes are late while code is loaded and compiled.
+
+    The checks that come next measure at which rate the streams arrive.
+    """
+    end = time.monotonic() + CATCH_UP_S
+    while outlets.behind_s > BEHIND_S and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 class SessionSound:
@@ -84,6 +97,7 @@ class SessionSound:
             except BaseException:
                 outlets.stop()
                 raise
+            _catch_up(outlets)
             self.audio, self._outlets = audio, outlets
             audio.mute(self.muted)  # settings made before the audio engine existed
             audio.master(self.master_db)

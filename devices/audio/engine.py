@@ -98,6 +98,8 @@ class AudioEngine:
         #: Number of replacements of a dead or stalled audio process.
         self.restarts = 0
         self._howls = 0
+        #: Talkers of a mixture who were found, or whose direction was given.
+        self._found = {k for k, at in enumerate(_starts(self.scene)) if at is not None}
         #: Why there is no audio process now; empty if there is one.
         self.failure = ""
         self._over = threading.Event()
@@ -362,7 +364,7 @@ class AudioEngine:
         while not self._stopping.wait(LOOK_S):
             with self._change:
                 self._take_entries()
-                self._tell_howls()
+                self._tell_mixture()
                 for text in self._news.of(self._status.read(), time.monotonic()):
                     self._say(text)
                 if self.separator is not None:
@@ -393,8 +395,17 @@ class AudioEngine:
         self._news = SeparatorNews(self._at.scene)
         return f"; {name} may be why: the embedded one takes its place until another output is chosen"
 
-    def _tell_howls(self) -> None:
-        howls = int(self._status.read().howls)
+    def _tell_mixture(self) -> None:
+        """Report talkers of a mixture who were found, and howls."""
+        status = self._status.read()
+        if not status.acoustic_s:
+            return
+        for place, azimuth in enumerate(status.azimuths[: self._n].tolist()):
+            if math.isfinite(azimuth) and place not in self._found:
+                self._found.add(place)
+                side = "right" if azimuth > 0 else "left"
+                self._say(f"{self.scene.talkers[place].name} was found {abs(azimuth):.0f} degrees to the {side}")
+        howls = int(status.howls)
         if howls > self._howls:
             self._say("HOWLING: the microphones hear the output, which was turned down; lower the gain, or the ceiling")
         self._howls = howls  # a new process counts from zero
@@ -466,3 +477,7 @@ def _lsl_offset() -> float:
         before, lsl, after = time.monotonic(), pylsl.local_clock(), time.monotonic()
         found.append((after - before, lsl - (before + after) / 2))
     return float(min(found)[1])
+
+
+def _starts(scene: Scene) -> tuple[float | None, ...]:
+    return () if scene.microphones is None else scene.microphones.starts

@@ -152,6 +152,11 @@ class EnvelopeOutlet:
             if isinstance(out, Block | Gap | ClockMap):
                 self._outlet.push(out)
 
+    @property
+    def cursor(self) -> int:
+        """Next frame of the sound whose envelope is published."""
+        return self._reader.cursor
+
     def close(self) -> None:
         """Detach from the talkers' samples."""
         self._reader.close()
@@ -186,6 +191,14 @@ class SoundOutlets:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound outlets", daemon=True)
         self._thread.start()
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds of sound that were played and whose envelopes are not yet published."""
+        if not self._envelopes:
+            return 0.0
+        played = self._engine.status().frames
+        return max(played - one.cursor for one in self._envelopes) / self._engine.scene.sfreq
 
     def _run(self) -> None:
         while not self._stopping.wait(GAIN_S):

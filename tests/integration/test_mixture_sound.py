@@ -1,9 +1,11 @@
 """A real sound process that steers from a mixture: microphones from a file, from LSL, and in a simulated room."""
 
 import os
+import re
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pylsl
@@ -61,6 +63,19 @@ def test_file_is_steered_and_neutral_gains_give_the_ears(tmp_path, mixture):
     assert not left_behind(names)
 
 
+def test_talkers_who_are_found_are_reported_once(tmp_path, mixture):
+    soundfile.write(tmp_path / "m.wav", mixture.T, SFREQ, subtype="FLOAT")
+    scene, said = scene_of(tmp_path / "m.wav"), []
+    scene = replace(scene, microphones=replace(scene.microphones, starts=(None, AZIMUTHS[1])))
+    with AudioEngine(scene, NullSink(), said.append) as engine:
+        wait_until(lambda: said)
+        wait_until(lambda: engine.status().frames > 4 * SFREQ)
+        azimuth = engine.status().azimuths[0]
+    assert abs(azimuth - AZIMUTHS[0]) < 15
+    (found,) = [text for text in said if "was found" in text]
+    assert re.fullmatch(r"t1 was found \d+ degrees to the left", found)
+
+
 def test_a_killed_process_is_replaced_and_goes_on(tmp_path, mixture):
     soundfile.write(tmp_path / "m.wav", mixture.T, SFREQ, subtype="FLOAT")
     with AudioEngine(scene_of(tmp_path / "m.wav"), NullSink()) as engine:
@@ -86,6 +101,7 @@ def test_clean_talkers_of_a_room_are_published_beside_the_separated(tmp_path, mi
             (info,) = pylsl.resolve_byprop("name", prefix + suffix, 1, 60)
             assert info.channel_count() == 2
         wait_until(lambda: engine.status().frames > 4 * SFREQ)
+        wait_until(lambda: 0 <= outlets.behind_s < 0.3)
     finally:
         engine.stop()
         outlets.stop()

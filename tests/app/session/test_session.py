@@ -23,6 +23,7 @@ from earmark.app.engine.status import why_unusable
 from earmark.app.session.channel import ChannelError, Refused
 from earmark.app.session.learning import LearningJob
 from earmark.app.session.session import Session
+from earmark.app.session.sound import _catch_up
 from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.supervisor import Supervisor
 from earmark.app.session.task import SessionTask
@@ -90,6 +91,8 @@ class FakeAudio:
 
 
 class FakeOutlet:
+    behind_s = 0.0
+
     def __init__(self, *about):
         self.sent = []
 
@@ -807,6 +810,16 @@ def test_mute_works_in_every_state_and_persists(rig):
         session.mute(state is State.READY)
         assert session.sound.audio.said[-1] == f"mute {state is State.READY}"
     session.state = State.RUNNING
+
+
+def test_streams_follow_the_sound_before_their_rate_is_measured():
+    late = [0.1, 1.0, 3.0]
+
+    class Outlets:
+        behind_s = property(lambda self: late.pop())
+
+    _catch_up(Outlets())
+    assert not late
 
 
 def test_only_talkers_of_a_mixture_are_placed(rig):
