@@ -63,5 +63,5 @@ def test_only_one_tab_bar_is_visible_for_each_group_of_panels(qtbot, window):
             qtbot.wait(100)
             bars = [bar for bar in shown.live.area.findChildren(QTabBar) if bar.isVisible()]
             tabs = [[bar.tabText(k) for k in range(bar.count())] for bar in bars]
-            assert sorted(map(len, tabs)) == [2, 3, 3]
-            assert len({name for group in tabs for name in group}) == 8
+            assert sorted(map(len, tabs)) == [2, 3, 4]
+            assert len({name for group in tabs for name in group}) == 9

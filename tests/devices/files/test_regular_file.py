@@ -12,8 +12,8 @@ from earmark.app.config.protocol import ProtocolError, load_protocol
 from earmark.app.config.session import ConfigError, load_config
 from earmark.app.engine.events_file import events_file, read_events
 from earmark.app.training.study import read_study
-from earmark.devices.audio.prepare import _read
-from earmark.devices.audio.scene import AudioError, Talker
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.sound_file import read_talker
 from earmark.devices.files.attended_file import read_attended
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.recorded_run import RunError
@@ -36,7 +36,7 @@ READERS = {
     "z.xdf": (open_recording, RecordingError),
     "x.npz": (read_speech, RunError),
     "x.wav": (read_speech, RunError),
-    "y.wav": (lambda path: _read(Talker("a", str(path))), AudioError),
+    "y.wav": (lambda path: read_talker(str(path), AudioError), AudioError),
     "x.csv": (read_attended, RunError),
     "loop.events.jsonl": (lambda path: read_events(path.with_name("loop.xdf")), OSError),
 }
@@ -74,7 +74,7 @@ def test_oversized_file_is_refused(tmp_path):
 
 def test_a_sound_of_impossible_rate_or_length_takes_no_memory(tmp_path):
     soundfile.write(tmp_path / "slow.wav", np.zeros(16_000), 7)
-    for read, error in ((read_speech, RunError), (lambda p: _read(Talker("a", str(p))), AudioError)):
+    for read, error in ((read_speech, RunError), (lambda p: read_talker(str(p), AudioError), AudioError)):
         with pytest.raises(error, match="7 Hz"):
             read(tmp_path / "slow.wav")
 
