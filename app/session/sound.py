@@ -97,14 +97,14 @@ class SessionSound:
             except BaseException:
                 outlets.stop()
                 raise
-            _catch_up(outlets)
             self.audio, self._outlets = audio, outlets
             audio.mute(self.muted)  # settings made before the audio engine existed
             audio.master(self.master_db)
             if self.azimuths != tuple(talker.azimuth for talker in self._config.talkers):
                 audio.move(self.azimuths)
             self._trim(audio)
-            return audio
+        _catch_up(outlets)  # not under the lock: mute works at once
+        return audio
 
     def stop(self) -> None:
         """Fade out and close the streams."""

@@ -822,6 +822,22 @@ def test_streams_follow_the_sound_before_their_rate_is_measured():
     assert not late
 
 
+def test_mute_works_while_the_streams_are_waited_for(rig, monkeypatch):
+    session = rig().session
+    session.mute()
+
+    def waiting(outlets):
+        assert session.sound.audio.said[:2] == ["start", "mute True"], "muted before anything is waited for"
+        muting = threading.Thread(target=session.sound.mute, args=(False,))
+        muting.start()
+        muting.join(20)
+        assert not muting.is_alive()
+
+    monkeypatch.setattr(earmark.app.session.sound, "_catch_up", waiting)
+    session.sound.play()
+    assert session.sound.audio.said[-1] == "mute False"
+
+
 def test_only_talkers_of_a_mixture_are_placed(rig):
     with pytest.raises(SessionError, match="only those of an array move"):
         rig().session.place(0, -30.0)
